@@ -1,0 +1,57 @@
+# Everything sets itself up: `make demo` and `make test` need only Python 3.11+, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+ARGS ?=
+
+.PHONY: help demo test unit lint format bench lock clean
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.node: requirements/node.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Apomixis needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 …"; exit 1; }
+	@echo "==> Making $(VENV) and installing what a node needs (once; about half a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/node.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.node
+	@echo "==> Installing what the tests need (once; about a minute)"
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.debian: tests/debian.txt tests/debian.sh | $(VENV)/.test
+	@sh tests/debian.sh tests/debian.txt
+	@touch $@
+
+demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
+	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
+
+test: $(VENV)/.debian ## all tests that need no cluster (minutes)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+
+unit: $(VENV)/.test ## the tests without processes and browsers (seconds), for every save
+	@$(BIN)/python -m pytest -n 2 -q tests/unit $(ARGS)
+
+lint: $(VENV)/.test ## ruff, mypy --strict, import-linter, module length
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy ring node tests
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tests/module_length.py
+
+format: $(VENV)/.test ## ruff format and the fixes it is sure of
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## lock the versions again, with hashes (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra node -o requirements/node.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra test -c requirements/node.txt -o requirements/test.txt
+
+clean: ## remove what was made, the demo's data too
+	rm -rf $(VENV) .demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
