@@ -1,20 +1,25 @@
 """Every setting of a node, from environment variables that begin with APOMIXIS_, typed and checked.
 
-`docs/configuration.md` is generated from this table. A wrong value stops the start with one
-sentence for each.
+`docs/configuration.md` is generated from this table. A wrong value, or a variable that is nearly a
+setting's name, stops the start with one sentence for each.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from apomixis_node.formats import BY_EXTENSION
+from apomixis_ring.model import is_image_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MIB = 1024 * 1024
 PREFIX = "APOMIXIS_"
@@ -29,7 +34,9 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """What one node is told. Byte sizes take units (`50MiB`); lists are separated by commas."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     # Who and where
     name: str = Field(
@@ -39,12 +46,14 @@ class Settings(BaseSettings):
         "apomixis", description="The cluster's id. A volume of another cluster is refused."
     )
     zone: str = Field(
-        "", description="Failure domain (rack, availability zone). Copies are spread over zones."
+        "",
+        description="Failure domain (rack, availability zone). Copies are spread over zones.",
     )
     weight: float = Field(
         1.0,
         gt=0,
         le=1000,
+        allow_inf_nan=False,
         description="This member's share of the images, relative to the others'.",
     )
     data: Path = Field(
@@ -63,16 +72,19 @@ class Settings(BaseSettings):
     )
     internal_url: str = Field(
         "",
-        description="How peers reach the internal listener; default `http://<name>:<internal port>`.",
+        description="How peers reach the internal listener; default "
+        "`http://<name>:<internal port>`.",
     )
     secret_file: Path = Field(
-        description="File with the cluster's secret, one per line: the first is sent, all are accepted. Read again when it changes."
+        description="File with the cluster's secret, one a line: the first is sent to peers, "
+        "all are accepted (so that a secret can be changed). Read again when it changes."
     )
 
     # Uploads
     upload_keys: Path | None = Field(
         None,
-        description="File (one key a line) or folder (one key a file) of upload keys, read again when it changes. Unset: anybody may upload.",
+        description="File (one key a line) or folder (one key a file) of upload keys, read again "
+        "when it changes. Unset: anybody may upload.",
     )
     max_bytes: ByteSize = Field(ByteSize(50 * MIB), gt=0, description="Largest upload, in bytes.")
     max_pixels: int = Field(
@@ -82,22 +94,27 @@ class Settings(BaseSettings):
     upload_min_rate: ByteSize = Field(
         ByteSize(4096),
         ge=0,
-        description="Least average bytes per second of an upload after its first 10 s; slower ones get 408.",
+        description="Least average bytes per second of an upload after its first 10 s; "
+        "slower ones get 408.",
     )
     max_uploads: int = Field(64, gt=0, description="Uploads received at once; more get 429.")
     reserve: ByteSize | None = Field(
         None,
         ge=0,
-        description="Free space below which originals are refused (507); default 5 % of the volume or 1 GiB, whichever is less.",
+        description="Free space below which originals are refused (507); default 5 % of the "
+        "volume or 1 GiB, whichever is less.",
     )
 
     # Renditions
     sizes: Words = Field(
-        (), description="The sizes that may be asked for (`200s,800w,full`); unset: any."
+        (),
+        description="The sizes that may be asked for, in canonical form (`200s,800w,full`); "
+        "unset: any.",
     )
     signing_keys: Path | None = Field(
         None,
-        description="File with keys for signed URLs, one a line: the first signs, all are accepted. Set: every image URL must be signed.",
+        description="File with keys for signed URLs, one a line: the first signs, all are "
+        "accepted. Read again when it changes. Set: every image URL must be signed.",
     )
     max_side: int = Field(4096, ge=1, le=9999, description="Largest number in a size, in pixels.")
     qualities: Numbers = Field(
@@ -113,7 +130,8 @@ class Settings(BaseSettings):
     )
     fallback_image: str = Field(
         "",
-        description="Id of a picture shown as the body of a 404 or 410 to clients that want an image.",
+        description="Id of a picture shown as the body of a 404 or 410 to clients that want "
+        "an image.",
     )
 
     # Render workers
@@ -181,17 +199,34 @@ class Settings(BaseSettings):
             raise ValueError("use up to 63 letters, digits, `.`, `-` and `_`, as in `photos-0`")
         return value
 
+    @field_validator("zone")
+    @classmethod
+    def _plain_zone(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._/-]{0,63}", value):
+            raise ValueError("use up to 63 letters, digits, `.`, `-`, `_` and `/`, as in `rack-7`")
+        return value
+
+    @field_validator("internal_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#\s]+/?", value):
+            raise ValueError("give scheme, host and port only, as in `http://photos-0.photos:8081`")
+        return value.rstrip("/")
+
     @field_validator("fallback_image")
     @classmethod
     def _an_id(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[0-9a-f]{40}", value):
+        if value and not is_image_id(value):
             raise ValueError("an id is 40 lowercase hex digits; or leave it unset")
         return value
 
     @model_validator(mode="after")
     def _two_listeners(self) -> Self:
         if self.port == self.internal_port:
-            raise ValueError("the public and the internal listener need two different ports")
+            raise ValueError(
+                f"{PREFIX}PORT and {PREFIX}INTERNAL_PORT are both {self.port}; give the public "
+                "and the internal listener two different ports"
+            )
         return self
 
     @property
@@ -210,17 +245,38 @@ def load() -> Settings:
 
     Raises SettingsError, one sentence a line, each naming the variable and what to do.
     """
+    wrong = misspelt(os.environ)
     try:
-        return Settings()
-    except ValidationError as wrong:
-        raise SettingsError(
-            "\n".join(_sentence(e["loc"], e["msg"], e["type"]) for e in wrong.errors())
-        ) from None
+        settings = Settings()
+    except ValidationError as error:
+        wrong += [_sentence(e["loc"], e["msg"], e["type"]) for e in error.errors()]
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return settings
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field: `max_bytes` is APOMIXIS_MAX_BYTES."""
+    return PREFIX + field.upper()
+
+
+def misspelt(names: Iterable[str]) -> list[str]:
+    """One sentence for each environment variable that is nearly, but not quite, a setting's.
+
+    Only near misses are errors: Kubernetes gives containers variables of its own for a Service
+    that is called `apomixis`, and the command has some too.
+    """
+    known = [variable(field) for field in Settings.model_fields]
+    unknown = [n for n in names if n.startswith(PREFIX) and n not in known]
+    near = [(n, difflib.get_close_matches(n, known, n=1, cutoff=0.92)) for n in unknown]
+    return [f"{n} is not a setting; did you mean {match[0]}?" for n, match in near if match]
 
 
 def _sentence(location: tuple[int | str, ...], message: str, kind: str) -> str:
-    variable = PREFIX + str(location[0]).upper() if location else "Settings"
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return f"{text}."
+    name, field = variable(str(location[0])), Settings.model_fields[str(location[0])]
     if kind == "missing":
-        field = Settings.model_fields[str(location[0])]
-        return f"{variable} must be set: {field.description}"
-    return f"{variable}: {message.removeprefix('Value error, ')}."
+        return f"{name} must be set: {field.description}".split(". ", 1)[0].rstrip(".") + "."
+    return f"{name}: {text}."
