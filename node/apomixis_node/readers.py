@@ -1,0 +1,76 @@
+"""One way to read: this node or the first reader that can, else a 404, 410 or 503 that is true.
+
+Each reader answers from itself alone. What they said of an image is weighed by `quorum.read`;
+silence is never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from apomixis_ring.model import Member, Ring
+from apomixis_ring.quorum import Answer, Verdict, read
+
+from apomixis_node.errors import ApiError
+from apomixis_node.peers import RingChangedError, UnreachableError
+from apomixis_node.state import Node
+
+T = TypeVar("T")
+# What a member's error says of the image: the rest (busy, render failed) says that it is there.
+ANSWERS = {"not_found": Answer.NO, "deleted": Answer.GONE}
+UNKNOWN = frozenset({"not_ready", "stale_epoch", "wrong_member", "disk_full", "internal_error"})
+RING_CHANGES = 3
+
+
+async def from_readers(
+    node: Node,
+    image_id: str,
+    here: Callable[[], Awaitable[T]],
+    there: Callable[[Member, Ring], Awaitable[T]],
+) -> T:
+    """What the first reader that has the image makes of it.
+
+    Raises ApiError: `not_found`, `deleted` or `owners_unreachable` as the quorum rules say, or the
+    error of a reader that has the image but can't serve it.
+    """
+    for _ in range(RING_CHANGES):
+        try:
+            return await _one_pass(node, node.rings.ring, image_id, here, there)
+        except RingChangedError:
+            continue
+    raise ApiError("owners_unreachable", "The ring changed several times meanwhile; try again.")
+
+
+async def _one_pass(
+    node: Node,
+    ring: Ring,
+    image_id: str,
+    here: Callable[[], Awaitable[T]],
+    there: Callable[[Member, Ring], Awaitable[T]],
+) -> T:
+    answers: dict[str, Answer] = {}
+    busy: ApiError | None = None
+    for member in node.peers.in_order(ring.readers(image_id)):
+        try:
+            return await (here() if node.is_me(member) else there(member, ring))
+        except UnreachableError:
+            answers[member.key] = Answer.UNKNOWN
+        except ApiError as error:
+            if error.code == "busy":
+                busy = error
+            elif error.code not in ANSWERS and error.code not in UNKNOWN:
+                raise
+            answers[member.key] = ANSWERS.get(error.code, Answer.UNKNOWN)
+    if busy is not None:
+        raise busy
+    raise _verdict(ring, image_id, answers)
+
+
+def _verdict(ring: Ring, image_id: str, answers: dict[str, Answer]) -> ApiError:
+    reading = read(ring, image_id, answers)
+    if reading.verdict is Verdict.ABSENT:
+        return ApiError("not_found", f"No image has the id {image_id}. {reading.why}")
+    if reading.verdict is Verdict.DELETED:
+        return ApiError("deleted", f"The image {image_id} was deleted. {reading.why}")
+    return ApiError("owners_unreachable", f"{reading.why} Try again in a moment.")

@@ -1,0 +1,58 @@
+"""The parts of one running node, by name. Built once at start; routes reach it through the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apomixis_ring.model import Member
+
+    from apomixis_node.access import Secrets, Signing, UploadKeys
+    from apomixis_node.cache import Cache
+    from apomixis_node.epochs import Rings
+    from apomixis_node.identity import Identity
+    from apomixis_node.metrics import Metrics
+    from apomixis_node.peers import Peers
+    from apomixis_node.render import Encoding
+    from apomixis_node.settings import Settings
+    from apomixis_node.singleflight import SingleFlight
+    from apomixis_node.store import Store
+    from apomixis_node.tasks import Tasks
+    from apomixis_node.workers import Workers
+
+
+@dataclass
+class Node:
+    """One node: its settings, its disk, its workers, and what it knows of the others."""
+
+    settings: Settings
+    identity: Identity
+    rings: Rings
+    peers: Peers
+    store: Store
+    cache: Cache
+    encoding: Encoding
+    workers: Workers
+    flights: SingleFlight
+    tasks: Tasks
+    metrics: Metrics
+    secrets: Secrets
+    upload_keys: UploadKeys
+    signing: Signing
+    uploads_under_way: int = field(default=0)
+    stopping: bool = field(default=False)
+
+    @property
+    def key(self) -> str:
+        """This member's key in the ring: `name@incarnation`."""
+        return f"{self.identity.name}@{self.identity.incarnation}"
+
+    def is_me(self, member: Member) -> bool:
+        """Whether that member is this node, on this volume."""
+        return member.key == self.key
+
+    @property
+    def ready(self) -> bool:
+        """Has a ring, can serve, and isn't on its way out."""
+        return self.rings.known is not None and not self.stopping
