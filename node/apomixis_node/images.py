@@ -1,0 +1,125 @@
+"""`GET /image/{id}/{size}/{name}.{ext}`: any size of any picture, from any node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from apomixis_node import originals, renditions
+from apomixis_node.access import check_allowed
+from apomixis_node.errors import ApiError
+from apomixis_node.formats import AUTO, BY_EXTENSION, Format
+from apomixis_node.paths import ImagePath, read_path
+from apomixis_node.render import choose
+from apomixis_node.respond import Validators, byte_range, condition, image_headers
+from apomixis_node.state import Node
+
+DAY_S = 86400
+
+
+async def image(request: Request) -> Response:
+    """The public route. Errors are ApiErrors; a fallback picture may stand in for 404 and 410."""
+    node: Node = request.app.state.node
+    asked = request.scope["raw_path"].partition(b"?")[0]
+    settings = node.settings
+    path = read_path(asked, max_side=settings.max_side, qualities=settings.qualities)
+    size = str(path.size)
+    check_allowed(size, settings.sizes)
+    node.signing.check(path.signature, path.image_id, size, path.extension)
+    if str(path).encode("latin-1") != asked:
+        return RedirectResponse(
+            str(path), 301, {"Cache-Control": f"public, max-age={DAY_S}"}
+        )
+    try:
+        return await _serve(node, request, path)
+    except ApiError as error:
+        if fallback := await _fallback(node, request, path, error):
+            return fallback
+        raise
+
+
+async def _serve(node: Node, request: Request, path: ImagePath) -> Response:
+    varies = path.extension == AUTO
+    if path.size.kind == "full":
+        held = await originals.find(node, path.image_id)
+        if path.extension == held.extension:
+            return _original(node, request, path, held)
+    form = await _format(node, request, path)
+    data = await renditions.rendition(node, path.image_id, path.size, form)
+    validators = Validators(len(data), node.cache.mtime(path.image_id))
+    headers = image_headers(
+        validators, form.mime, _disposition(path, form), varies=varies, ranges=False
+    )
+    if (status := condition(request.headers, validators)) != 200:
+        return _without_body(status, headers)
+    return Response(data, headers=headers)
+
+
+async def _format(node: Node, request: Request, path: ImagePath) -> Format:
+    if path.extension != AUTO:
+        form = BY_EXTENSION[path.extension]
+        if not form.writable:
+            detail = f"Only a `full` original can be had as .{form.extension}; ask for .jpg."
+            raise ApiError("unsupported_format", detail)
+        return form
+    about = await renditions.about(node, path.image_id)
+    accept = ", ".join(request.headers.getlist("accept"))
+    return choose(accept, animated=about.animated, alpha=about.alpha)
+
+
+def _original(
+    node: Node, request: Request, path: ImagePath, held: originals.Held
+) -> Response:
+    validators = held.validators
+    mime = BY_EXTENSION[held.extension].mime
+    headers = image_headers(validators, mime, path.disposition, varies=False, ranges=True)
+    if (status := condition(request.headers, validators)) != 200:
+        return _without_body(status, headers)
+    part = byte_range(request.headers, validators)
+    start, end = part or (0, held.length)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{held.length}"
+    node.metrics.renditions.labels(source="original").inc()
+    body = (
+        _nothing()
+        if request.method == "HEAD"
+        else originals.stream(node, path.image_id, held, start, end)
+    )
+    return StreamingResponse(body, 206 if part else 200, headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+def _disposition(path: ImagePath, form: Format) -> str:
+    return f"inline; filename*=UTF-8''{path.name}.{form.extension}"
+
+
+def _without_body(status: int, headers: dict[str, str]) -> Response:
+    if status == 412:
+        raise ApiError("precondition_failed", "The picture is not the one that your request names.")
+    not_modified = {k: v for k, v in headers.items() if k != "Content-Type"}
+    return Response(status_code=status, headers=not_modified)
+
+
+async def _fallback(
+    node: Node, request: Request, path: ImagePath, error: ApiError
+) -> Response | None:
+    """The site's stand-in picture, at the size asked for, under the status that is true."""
+    stand_in = node.settings.fallback_image
+    accept = request.headers.get("accept", "")
+    if not stand_in or error.status not in (404, 410) or path.size.kind == "full":
+        return None
+    if "text/html" in accept or "json" in accept:
+        return None
+    try:
+        form = await _format(node, request, ImagePath(stand_in, path.size, path.extension, "x"))
+        data = await renditions.rendition(node, stand_in, path.size, form)
+    except ApiError:
+        return None
+    return Response(data, error.status, {"Cache-Control": "no-store"}, form.mime)

@@ -1,0 +1,128 @@
+"""Originals: found here or at another owner, and streamed byte for byte from whoever holds them.
+
+A stream that breaks goes on from the next reader at the byte where it broke.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+from anyio import to_thread
+from apomixis_ring.model import Member, Ring
+
+from apomixis_node.disk import DiskFailed
+from apomixis_node.errors import ApiError
+from apomixis_node.peers import EXTENSION, STAMP, RingChangedError, UnreachableError
+from apomixis_node.readers import from_readers
+from apomixis_node.respond import Validators
+from apomixis_node.state import Node
+from apomixis_node.store import Original, Tombstone
+
+CHUNK = 256 * 1024
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An original and who holds it (None: this node). `stamp` in milliseconds."""
+
+    extension: str
+    length: int
+    stamp: int
+    member: Member | None = None
+
+    @property
+    def validators(self) -> Validators:
+        """Equal on every node: length and stamp are."""
+        return Validators(self.length, self.stamp // 1000)
+
+
+async def here(node: Node, image_id: str) -> Original:
+    """This node's own original.
+
+    Raises ApiError: `not_found` and `deleted` are this node's certain "no", `not_ready` its
+    "unknown": an unreadable disk is never an empty one.
+    """
+    try:
+        found = await to_thread.run_sync(node.store.find, image_id)
+    except DiskFailed as failed:
+        raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from failed
+    if found is None:
+        raise ApiError("not_found", f"{node.identity.name} does not have it.")
+    if isinstance(found, Tombstone):
+        raise ApiError("deleted", f"The image {image_id} was deleted.", {"stamp": found.stamp})
+    return found
+
+
+async def find(node: Node, image_id: str) -> Held:
+    """The first reader that holds it. Raises ApiError as the quorum rules say."""
+
+    async def on_my_disk() -> Held:
+        original = await here(node, image_id)
+        return Held(original.extension, original.length, original.stamp)
+
+    async def there(member: Member, ring: Ring) -> Held:
+        answer = await node.peers.call(member, "HEAD", f"/originals/{image_id}", ring=ring)
+        headers = answer.headers
+        length = int(headers["Content-Length"])
+        return Held(headers[EXTENSION], length, int(headers[STAMP]), member)
+
+    return await from_readers(node, image_id, on_my_disk, there)
+
+
+async def stream(
+    node: Node, image_id: str, held: Held, start: int, end: int
+) -> AsyncIterator[bytes]:
+    """The bytes [start, end) of an original, wherever they are."""
+    for attempt in range(ATTEMPTS):
+        try:
+            async for chunk in _source(node, image_id, held, start, end):
+                start += len(chunk)
+                yield chunk
+            if start >= end:
+                return
+        except (UnreachableError, RingChangedError, OSError, httpx.HTTPError, ApiError) as broken:
+            if held.member is not None:
+                node.peers.suspect(held.member, repr(broken))
+            if attempt == ATTEMPTS - 1:
+                raise
+        held = await find(node, image_id)
+
+
+async def _source(
+    node: Node, image_id: str, held: Held, start: int, end: int
+) -> AsyncIterator[bytes]:
+    if held.member is None:
+        original = await here(node, image_id)
+        async for chunk in read_file(os.open(original.path, os.O_RDONLY), start, end):
+            yield chunk
+        return
+    answer = await node.peers.call(
+        held.member,
+        "GET",
+        f"/originals/{image_id}",
+        ring=node.rings.ring,
+        headers={"Range": f"bytes={start}-{end - 1}"},
+        stream=True,
+    )
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        await answer.aclose()
+
+
+async def read_file(descriptor: int, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes [start, end) of an open file, in chunks read in a thread; closes it."""
+    try:
+        while start < end:
+            chunk = await to_thread.run_sync(os.pread, descriptor, min(CHUNK, end - start), start)
+            if not chunk:
+                raise OSError("the file is shorter than it was")
+            start += len(chunk)
+            yield chunk
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Renditions: from this node's cache, made from its own original, or got from the first reader.
+
+One render in the cluster: every node asks the same first live reader, and there equal requests
+share one run. A rendition got from a peer is kept here too.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from anyio import to_thread
+from apomixis_ring.model import Member, Ring
+
+from apomixis_node import about as about_module
+from apomixis_node.about import About
+from apomixis_node.decode import Limits
+from apomixis_node.errors import ApiError
+from apomixis_node.formats import Format
+from apomixis_node.originals import here as original_here
+from apomixis_node.readers import from_readers
+from apomixis_node.render import Encoding, render
+from apomixis_node.sizes import Size
+from apomixis_node.state import Node
+from apomixis_node.store import Original
+from apomixis_node.workers import WorkerFailed
+
+
+def kept(node: Node, image_id: str, name: str) -> bytes | None:
+    """A rendition (or `about.json`) from this node's cache, if it is there."""
+    found = node.cache.read(image_id, name)
+    return found[0] if found else None
+
+
+async def rendition(node: Node, image_id: str, size: Size, form: Format) -> bytes:
+    """The rendition from anywhere in the cluster. Raises ApiError."""
+    name = f"{size}.{form.extension}"
+    if (data := kept(node, image_id, name)) is not None:
+        node.metrics.renditions.labels(source="cache").inc()
+        return data
+
+    async def there(member: Member, ring: Ring) -> bytes:
+        answer = await node.peers.call(
+            member,
+            "GET",
+            f"/renditions/{image_id}/{name}",
+            ring=ring,
+            timeout=node.settings.render_deadline + node.settings.peer_timeout,
+        )
+        await keep(node, image_id, name, answer.content)
+        node.metrics.renditions.labels(source="peer").inc()
+        return answer.content
+
+    async def search() -> bytes:
+        return await from_readers(
+            node, image_id, lambda: rendition_here(node, image_id, size, form), there
+        )
+
+    return await node.flights.do(("rendition", image_id, name), search)
+
+
+async def rendition_here(node: Node, image_id: str, size: Size, form: Format) -> bytes:
+    """The rendition from this node alone. Raises ApiError, also as this node's "no"."""
+    original = await original_here(node, image_id)
+    name = f"{size}.{form.extension}"
+
+    async def make() -> bytes:
+        if (data := kept(node, image_id, name)) is not None:
+            return data
+        about = await about_here(node, image_id)
+        data = await _render(node, original, about, size, form)
+        await keep(node, image_id, name, data)
+        return data
+
+    return await node.flights.do(("render", image_id, name), make)
+
+
+async def about(node: Node, image_id: str) -> About:
+    """What is known of the picture, from anywhere in the cluster. Raises ApiError."""
+    if (text := kept(node, image_id, about_module.FILE)) and (found := about_module.loads(text)):
+        return found
+
+    async def there(member: Member, ring: Ring) -> About:
+        answer = await node.peers.call(member, "GET", f"/about/{image_id}", ring=ring)
+        if (found := about_module.loads(answer.content)) is None:
+            raise ApiError("internal_error", f"{member.name} described the picture wrongly.")
+        await keep(node, image_id, about_module.FILE, answer.content)
+        return found
+
+    return await from_readers(node, image_id, lambda: about_here(node, image_id), there)
+
+
+async def about_here(node: Node, image_id: str) -> About:
+    """What is known of the picture, from this node alone. Raises ApiError."""
+    original = await original_here(node, image_id)
+
+    async def make() -> About:
+        text = kept(node, image_id, about_module.FILE)
+        if text and (found := about_module.loads(text)):
+            return found
+        # What was taken once stays readable, whatever the limits for uploads are today.
+        limits = Limits(max_pixels=max(node.settings.max_pixels, node.settings.render_pixels))
+        try:
+            made = await examine_in_worker(node, original.path, limits)
+        except WorkerFailed as failed:
+            raise ApiError("render_failed", f"{failed} Try again in a moment.") from failed
+        await keep(node, image_id, about_module.FILE, made.dumps())
+        return made
+
+    return await node.flights.do(("about", image_id), make)
+
+
+async def examine_in_worker(node: Node, path: Path, limits: Limits) -> About:
+    """Header first, then the full decode, in a worker. Raises ApiError, WorkerFailed."""
+    pixels = await node.workers.run(about_module.inspect_file, str(path), limits, pixels=0)
+    return await node.workers.run(about_module.examine_file, str(path), limits, pixels=pixels)
+
+
+async def _render(
+    node: Node, original: Original, about: About, size: Size, form: Format
+) -> bytes:
+    began = time.monotonic()
+    try:
+        data = await node.workers.run(
+            render_file, str(original.path), size, form, node.encoding, pixels=about.pixels
+        )
+    except WorkerFailed as failed:
+        node.metrics.renders.labels(format=form.extension, result="failed").inc()
+        raise ApiError("render_failed", f"{failed} Try again in a moment.") from failed
+    node.metrics.renders.labels(format=form.extension, result="made").inc()
+    node.metrics.render_seconds.observe(time.monotonic() - began)
+    node.metrics.renditions.labels(source="render").inc()
+    return data
+
+
+def render_file(path: str, size: Size, form: Format, encoding: Encoding) -> bytes:
+    """In a worker: read an original and render it."""
+    return render(Path(path).read_bytes(), size, form, encoding)
+
+
+async def keep(node: Node, image_id: str, name: str, data: bytes) -> None:
+    """Put it into the cache, where there is room for it."""
+    await to_thread.run_sync(node.cache.put, image_id, name, data)
