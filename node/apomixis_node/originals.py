@@ -96,8 +96,7 @@ async def _source(
     node: Node, image_id: str, held: Held, start: int, end: int
 ) -> AsyncIterator[bytes]:
     if held.member is None:
-        original = await here(node, image_id)
-        async for chunk in read_file(os.open(original.path, os.O_RDONLY), start, end):
+        async for chunk in stream_here(node, image_id, start, end):
             yield chunk
         return
     answer = await node.peers.call(
@@ -113,6 +112,13 @@ async def _source(
             yield chunk
     finally:
         await answer.aclose()
+
+
+async def stream_here(node: Node, image_id: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes [start, end) of this node's own original."""
+    original = await here(node, image_id)
+    async for chunk in read_file(os.open(original.path, os.O_RDONLY), start, end):
+        yield chunk
 
 
 async def read_file(descriptor: int, start: int, end: int) -> AsyncIterator[bytes]:

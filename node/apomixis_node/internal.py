@@ -1,0 +1,230 @@
+"""The node-to-node HTTP surface: each route answers from this node alone and never asks a third.
+
+Every call but health and metrics carries the cluster's secret; calls about images carry the
+caller's epoch and the incarnation that is meant.
+"""
+
+from __future__ import annotations
+
+from anyio import to_thread
+from apomixis_ring.model import RingError, is_image_id, loads
+from prometheus_client import generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from apomixis_node import info, originals, renditions
+from apomixis_node.errors import ApiError
+from apomixis_node.form import drain
+from apomixis_node.formats import BY_EXTENSION
+from apomixis_node.paths import read_size
+from apomixis_node.peers import EPOCH, EXTENSION, FROM, INCARNATION, MEMBER, STAMP
+from apomixis_node.peers import RingChangedError, UnreachableError
+from apomixis_node.replicate import disk_full, put_here
+from apomixis_node.respond import byte_range
+from apomixis_node.state import Node
+from apomixis_node.disk import DiskFailed, DiskFull
+
+RING_BYTES = 4 * 1024 * 1024
+
+
+async def guard(request: Request) -> Node:
+    """The node, once the caller has shown the secret, meant this member, and is at this epoch."""
+    node: Node = request.app.state.node
+    if not node.secrets.accepts(request.headers.get("authorization")):
+        raise ApiError("key_required", "This listener is for members that know the cluster's secret.")
+    meant = request.headers.get(INCARNATION)
+    if meant is not None and meant != node.identity.incarnation:
+        detail = f"{node.identity.name} is here, as another incarnation than you mean."
+        raise ApiError("wrong_member", detail)
+    return node
+
+
+async def guard_epoch(request: Request) -> tuple[Node, int]:
+    """As `guard`, and the epoch of the call: 409 with the newer ring for one that is behind."""
+    node = await guard(request)
+    text = request.headers.get(EPOCH, "")
+    if not text.isdigit():
+        raise ApiError("bad_request", f"The header {EPOCH} must carry the caller's epoch.")
+    epoch = int(text)
+    if epoch > node.rings.epoch:
+        await _catch_up(node, request.headers.get(FROM, ""))
+    node.rings.require(epoch)
+    return node, epoch
+
+
+async def _catch_up(node: Node, caller: str) -> None:
+    """The caller is ahead: fetch its ring before anything is answered."""
+    ring = node.rings.ring
+    if caller not in ring:
+        raise ApiError("not_ready", "This node's ring is older than yours, and does not name you.")
+    try:
+        await node.peers.call(ring.member(caller), "GET", "/status", ring=ring)
+    except RingChangedError:
+        return
+    except UnreachableError as silence:
+        raise ApiError("not_ready", f"This node's ring is older than yours: {silence}") from silence
+
+
+async def identity(request: Request) -> Response:
+    """Who this is: what the operator makes a ring of."""
+    node = await guard(request)
+    return JSONResponse(
+        {
+            "cluster": node.identity.cluster,
+            "name": node.identity.name,
+            "incarnation": node.identity.incarnation,
+            "zone": node.settings.zone,
+            "weight": node.settings.weight,
+            "url": node.settings.advertised_url,
+        }
+    )
+
+
+async def get_ring(request: Request) -> Response:
+    """The adopted ring as JSON."""
+    node = await guard(request)
+    return JSONResponse(node.rings.ring.to_json())
+
+
+async def put_ring(request: Request) -> Response:
+    """Adopt a ring; the answer is the acknowledgement of its epoch."""
+    node = await guard(request)
+    text = bytearray()
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > RING_BYTES:
+            raise ApiError("too_large", "A ring has less than 4 MiB.")
+    try:
+        ring = loads(text.decode())
+    except (RingError, UnicodeDecodeError) as wrong:
+        raise ApiError("bad_request", f"This is no ring: {wrong}") from None
+    if ring.cluster != node.identity.cluster:
+        raise ApiError("bad_request", f"This ring is of the cluster {ring.cluster}.")
+    await node.rings.adopt(ring)
+    node.metrics.ring_epoch.set(node.rings.epoch)
+    return JSONResponse({"epoch": node.rings.epoch})
+
+
+async def status(request: Request) -> Response:
+    """This node's own word on itself. A caller with an older ring gets the newer one (409)."""
+    node = await guard(request)
+    epoch = request.headers.get(EPOCH, "")
+    if epoch.isdigit() and int(epoch) < node.rings.epoch:
+        node.rings.require(int(epoch))
+    return JSONResponse(await info.own_status(node))
+
+
+def _image_id(request: Request) -> str:
+    image_id: str = request.path_params["id"]
+    if not is_image_id(image_id):
+        raise ApiError("bad_id", "An id is 40 lowercase hex digits.")
+    return image_id
+
+
+async def put_original(request: Request) -> Response:
+    """Keep an original, hashed on arrival and fsynced: 201 if it was not there, else 200."""
+    try:
+        return await _put_original(request)
+    except ApiError:
+        await drain(request)
+        raise
+
+
+async def _put_original(request: Request) -> Response:
+    node, epoch = await guard_epoch(request)
+    image_id = _image_id(request)
+    extension, stamp = request.headers.get(EXTENSION, ""), request.headers.get(STAMP, "")
+    if extension not in BY_EXTENSION or not stamp.isdigit():
+        raise ApiError("bad_request", f"The headers {EXTENSION} and {STAMP} must say what it is.")
+    if node.key not in {m.key for m in node.rings.ring.writers(image_id)}:
+        raise ApiError("wrong_member", f"{node.identity.name} is no owner of this image.")
+    try:
+        with node.store.new_file() as incoming:
+            async for chunk in request.stream():
+                await to_thread.run_sync(incoming.write, chunk)
+            incoming.finish()
+            if incoming.digest != image_id:
+                raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.")
+            created = await put_here(node, epoch, incoming, extension, int(stamp))
+    except DiskFull as full:
+        raise disk_full(node, full) from None
+    except DiskFailed as failed:
+        raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
+    return JSONResponse({"stamp": int(stamp)}, 201 if created else 200)
+
+
+async def get_original(request: Request) -> Response:
+    """GET and HEAD: this node's original, whole or one range of it."""
+    node, _ = await guard_epoch(request)
+    image_id = _image_id(request)
+    original = await originals.here(node, image_id)
+    held = originals.Held(original.extension, original.length, original.stamp)
+    part = byte_range(request.headers, held.validators)
+    start, end = part or (0, held.length)
+    headers = {
+        "Content-Length": str(end - start),
+        "Content-Type": BY_EXTENSION[held.extension].mime,
+        EXTENSION: held.extension,
+        STAMP: str(held.stamp),
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    stream = originals.stream_here(node, image_id, start, end)
+    return StreamingResponse(stream, 206 if part else 200, headers)
+
+
+async def get_about(request: Request) -> Response:
+    """What this node knows of a picture that it holds."""
+    node, _ = await guard_epoch(request)
+    about = await renditions.about_here(node, _image_id(request))
+    return Response(about.dumps(), media_type="application/json")
+
+
+async def get_rendition(request: Request) -> Response:
+    """A rendition, made here if need be. `/renditions/{id}/{size}.{ext}`"""
+    node, _ = await guard_epoch(request)
+    text, _, extension = request.path_params["name"].rpartition(".")
+    form = BY_EXTENSION.get(extension)
+    if form is None or not form.writable:
+        raise ApiError("bad_path", "A rendition is asked for as {size}.{ext}.")
+    settings = node.settings
+    size = read_size(text, max_side=settings.max_side, qualities=settings.qualities)
+    data = await renditions.rendition_here(node, _image_id(request), size, form)
+    return Response(data, media_type=form.mime)
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    node: Node = request.app.state.node
+    return PlainTextResponse(generate_latest(node.metrics.registry).decode())
+
+
+async def healthz(request: Request) -> Response:
+    """Alive: the event loop answers."""
+    del request
+    return PlainTextResponse("ok\n")
+
+
+async def readyz(request: Request) -> Response:
+    """Has a ring and can serve."""
+    node: Node = request.app.state.node
+    if not node.ready:
+        raise ApiError("not_ready", "This node has no ring yet, or is stopping.")
+    return PlainTextResponse("ok\n")
+
+
+ROUTES = [
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+    Route("/identity", identity),
+    Route("/ring", get_ring, methods=["GET"]),
+    Route("/ring", put_ring, methods=["PUT"]),
+    Route("/status", status),
+    Route("/originals/{id}", get_original, methods=["GET"]),
+    Route("/originals/{id}", put_original, methods=["PUT"]),
+    Route("/about/{id}", get_about),
+    Route("/renditions/{id}/{name}", get_rendition),
+]
+__all__ = ["MEMBER", "ROUTES", "healthz", "readyz"]
