@@ -14,8 +14,6 @@ Only values here: a ring never changes; a new one has the next epoch.
 from __future__ import annotations
 
 import base64
-import binascii
-import itertools
 import json
 import math
 import re
@@ -154,3 +152,50 @@ class Ring:
     def dumps(self) -> str:
         """The ring as compact JSON text, equal for equal rings."""
         return json.dumps(self.to_json(), separators=(",", ":"), sort_keys=True)
+
+
+def validate(ring: Ring) -> None:
+    """What every ring must be; raises RingError with the first thing that is wrong."""
+    if ring.epoch < 1:
+        raise RingError(f"The epoch must be 1 or more, not {ring.epoch}.")
+    if not ring.members or len(ring.members) >= NOBODY:
+        raise RingError(f"A ring has 1 to {NOBODY - 1} members, not {len(ring.members)}.")
+    if len({m.key for m in ring.members}) != len(ring.members):
+        raise RingError("Two members have the same name and incarnation.")
+    for member in ring.members:
+        if not member.name or not member.incarnation:
+            raise RingError("Every member needs a name and an incarnation.")
+        if not (math.isfinite(member.weight) and member.weight > 0):
+            raise RingError(f"The weight of {member.name} must be above 0, not {member.weight}.")
+    keys = {m.key for m in ring.members}
+    _validate_table("current", ring.current, keys)
+    if ring.pending is not None:
+        _validate_table("pending", ring.pending, keys)
+
+
+def _validate_table(where: str, table: Table, keys: set[str]) -> None:
+    if not 1 <= table.replication <= MAX_REPLICATION:
+        raise RingError(f"{where}: replication must be 1 to {MAX_REPLICATION}.")
+    if not 1 <= table.write_quorum <= table.replication:
+        raise RingError(f"{where}: the write quorum must be 1 to {table.replication}.")
+    if len(table) != PARTITIONS:
+        raise RingError(f"{where}: there must be {PARTITIONS} partitions, not {len(table)}.")
+    width = len(table[0])
+    if not 1 <= width <= table.replication:
+        raise RingError(f"{where}: a partition has 1 to {table.replication} owners, not {width}.")
+    for index, row in enumerate(table):
+        if len(row) != width:
+            raise RingError(f"{where}: partition {index} has {len(row)} owners, others {width}.")
+        if len(set(row)) != width:
+            raise RingError(f"{where}: partition {index} names an owner twice.")
+        if not keys.issuperset(row):
+            raise RingError(f"{where}: partition {index} has an owner that is no member.")
+
+
+def _pack(table: Table, order: dict[str, int]) -> str:
+    cells: list[int] = []
+    for row in table.rows:
+        cells += [order[key] for key in row]
+        cells += [NOBODY] * (table.replication - len(row))
+    raw = struct.pack(f">{len(cells)}H", *cells)
+    return base64.b64encode(zlib.compress(raw, 9)).decode()
