@@ -7,7 +7,8 @@ caller's epoch and the incarnation that is meant.
 from __future__ import annotations
 
 from anyio import to_thread
-from apomixis_ring.model import RingError, is_image_id, loads
+from apomixis_ring.model import RingError, is_image_id
+from apomixis_ring.reading import loads
 from prometheus_client import generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse

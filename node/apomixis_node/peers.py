@@ -12,7 +12,8 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 import httpx
-from apomixis_ring.model import Member, Ring, RingError, from_json
+from apomixis_ring.model import Member, Ring, RingError
+from apomixis_ring.reading import from_json
 
 from apomixis_node.access import Secrets
 from apomixis_node.epochs import Rings
