@@ -63,7 +63,7 @@ PUBLIC = [
     Route("/status", _status),
     Route("/healthz", internal.healthz),
     Route("/readyz", internal.readyz),
-    Route("/static/{name:path}", assets.serve),
+    Route(assets.ROUTE, assets.serve),
 ]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from apomixis_ring.model import is_image_id
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from apomixis_node import renditions
 from apomixis_node.about import FILE, About
@@ -145,12 +143,8 @@ async def _answer(
     status = 201 if outcome.created else 200
     headers = {"Cache-Control": "no-store"}
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_page(node, body), status, headers)
+        return image_page(body, str(request.base_url), Site.of(node.settings), status)
     return JSONResponse(body, status, headers | {"Location": str(body["full_url"])})
-
-
-def _page(node: Node, body: dict[str, Any]) -> str:
-    return image_page(body, Site.of(node.settings))
 
 
 def _full_url(
