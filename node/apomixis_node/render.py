@@ -1,0 +1,159 @@
+"""The pixel pipeline, bytes in and bytes out: a list of small steps on the way to a rendition.
+
+    open → limits → draft → each frame: resize(box) → sRGB → upright → encode
+
+Resizing comes before colour, for a transform on fewer pixels is cheaper; turning upright comes
+last. Lanczos, no linear light, no sharpening. The geometry is from the oriented header always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import PIL
+from PIL import Image, ImageOps
+
+from apomixis_node.colour import plain, to_srgb
+from apomixis_node.decode import ORIENTATION, Header, Limits, header_of, opened, orientation
+from apomixis_node.encode import Encoding, Frame, encode
+from apomixis_node.formats import AVIF, GIF, JPEG, PNG, WEBP, Format
+from apomixis_node.sizes import Geometry, Size, geometry
+
+PIPELINE = 1  # raised whenever the same request would give other bytes
+ANY = Limits(max_pixels=1 << 40)
+HEADROOM = 1.5  # decode at least this much larger than the output
+Box = tuple[float, float, float, float]
+
+__all__ = ["Encoding", "choose", "pipeline_tag", "render"]
+
+
+def render(data: bytes, size: Size, form: Format, encoding: Encoding) -> bytes:
+    """The rendition's bytes. Raises ApiError `broken_image` (422) where it can't be decoded."""
+    with opened(data) as image:
+        header = header_of(image, ANY)
+        wanted = geometry(size, header.width, header.height)
+        keep_all = header.animated and form.animates
+        loop = int(image.info.get("loop", 0))
+        frames = list(_frames(image, header, wanted, every=keep_all))
+        return encode(
+            frames,
+            form,
+            encoding,
+            quality=size.quality,
+            lossless=header.format.lossless,
+            loop=loop,
+        )
+
+
+def _frames(
+    image: Image.Image, header: Header, wanted: Geometry, *, every: bool
+) -> Iterator[Frame]:
+    turned = orientation(image)
+    profile = image.info.get("icc_profile")
+    raw = (header.height, header.width) if turned > 4 else (header.width, header.height)
+    box = _unturned(wanted.box, turned, raw)
+    out = (wanted.height, wanted.width) if turned > 4 else (wanted.width, wanted.height)
+    if header.format is JPEG:
+        _draft(image, box, out)
+    for number in range(header.frames if every else 1):
+        if number:
+            image.seek(number)
+        image.load()
+        duration = int(image.info.get("duration", 100) or 0)
+        small = _resize(image, _scaled(box, raw, image.size), out)
+        yield Frame(_upright(to_srgb(small, profile), turned), duration)
+
+
+def _draft(image: Image.Image, box: tuple[int, int, int, int], out: tuple[int, int]) -> None:
+    """Let libjpeg decode at 1/2, 1/4 or 1/8 where that is still large enough."""
+    scale = max(out[0] / (box[2] - box[0]), out[1] / (box[3] - box[1])) * HEADROOM
+    if scale < 1:
+        width, height = image.size
+        image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
+
+
+def _scaled(box: tuple[int, int, int, int], raw: tuple[int, int], now: tuple[int, int]) -> Box:
+    """The box in a picture that was decoded smaller."""
+    across, down = now[0] / raw[0], now[1] / raw[1]
+    return (
+        min(box[0] * across, now[0]),
+        min(box[1] * down, now[1]),
+        min(box[2] * across, now[0]),
+        min(box[3] * down, now[1]),
+    )
+
+
+def _resize(image: Image.Image, box: Box, out: tuple[int, int]) -> Image.Image:
+    image = plain(image)
+    if box == (0, 0, *image.size) and out == image.size:
+        return image.copy()
+    if image.mode in ("RGBA", "LA"):
+        # Premultiplied, or transparent pixels would bleed their colour into the edges.
+        soft = image.convert("RGBa" if image.mode == "RGBA" else "La")
+        return soft.resize(out, Image.Resampling.LANCZOS, box).convert(image.mode)
+    return image.resize(out, Image.Resampling.LANCZOS, box)
+
+
+def _upright(image: Image.Image, turned: int) -> Image.Image:
+    image.info.clear()
+    if turned == 1:
+        return image
+    exif = Image.Exif()
+    exif[ORIENTATION] = turned
+    image.getexif().load(exif.tobytes())
+    return ImageOps.exif_transpose(image)
+
+
+def _unturned(
+    box: tuple[int, int, int, int], turned: int, raw: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The box in the frame as it is stored: the inverse of each EXIF orientation."""
+    left, top, right, bottom = box
+    if turned > 4:
+        left, top, right, bottom = top, left, bottom, right
+    flip_x = turned in (2, 3, 7, 8)
+    flip_y = turned in (3, 4, 6, 7)
+    if flip_x:
+        left, right = raw[0] - right, raw[0] - left
+    if flip_y:
+        top, bottom = raw[1] - bottom, raw[1] - top
+    return left, top, right, bottom
+
+
+def choose(accept: str | None, *, animated: bool, alpha: bool) -> Format:
+    """What `auto` is: AVIF, WebP, or what every browser shows.
+
+    A type counts as named only literally and with q above 0; `*/*` names nothing.
+    """
+    named = _named(accept or "")
+    if animated:
+        return WEBP if named & {"image/webp", "image/avif"} else GIF
+    if "image/avif" in named:
+        return AVIF
+    if "image/webp" in named:
+        return WEBP
+    return PNG if alpha else JPEG
+
+
+def _named(accept: str) -> set[str]:
+    named = set()
+    for part in accept.lower().split(","):
+        mime, *parameters = (piece.strip() for piece in part.split(";"))
+        if not any(_is_zero(p) for p in parameters):
+            named.add(mime)
+    return named
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    try:
+        return name.strip() == "q" and float(value) == 0
+    except ValueError:
+        return False
+
+
+def pipeline_tag(encoding: Encoding) -> str:
+    """Names the cache folder: another pipeline, other settings or another Pillow, other bytes."""
+    text = f"{PIPELINE} {PIL.__version__} {encoding}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
