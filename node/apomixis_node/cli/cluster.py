@@ -1,0 +1,208 @@
+"""A running `apomixis up`: its nodes, and the operator's part that it plays for them.
+
+    start every node ─► ask each who it is ─► make or keep the ring ─► put it to each
+                              ▲                                             │
+                              └────────── whenever a node starts again ◄────┘
+
+cluster.json is written at every start and end, so that scripts always find what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from apomixis_node.cli.demo import show_sample
+from apomixis_node.cli.folder import Entry, Folder
+from apomixis_node.cli.introduction import Introduction, NotHeardError
+from apomixis_node.cli.keeping import Shape, first_ring, readdressed, stranger
+from apomixis_node.cli.processes import Ended, Keeper, Spec
+from apomixis_node.cli.terminal import Failure, out, say
+
+if TYPE_CHECKING:
+    from apomixis_ring.model import Member, Ring
+
+CLUSTER = "apomixis"
+NEW_CLUSTER_S = 60.0  # a new cluster needs every node to answer
+KEPT_CLUSTER_S = 20.0  # one that has a ring goes on with those that do
+SETTINGS_WRONG = 2  # exit status of `apomixis node`
+LAST_WORDS = 5
+
+
+class Cluster:
+    """The nodes of one folder, from start to end."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        specs: tuple[Spec, ...],
+        shape: Shape,
+        kept: Ring | None,
+        *,
+        restart: bool,
+        draw: bool,
+    ) -> None:
+        """A cluster that goes on with the ring `kept`, or makes its first one of `shape`."""
+        self._folder = folder
+        self._shape = shape
+        self._ring = _at_these_addresses(folder, kept, specs) if kept else None
+        self._draw = draw
+        self._introduction = Introduction(folder.secret())
+        self._introducing: dict[str, asyncio.Task[None]] = {}
+        self._members: dict[str, Member] = {}
+        self._with_ring: set[str] = set()
+        self._ring_known, self._complete = asyncio.Event(), asyncio.Event()
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+        self._failure: Failure | None = None
+        self._keepers = tuple(
+            Keeper(
+                spec,
+                spec.environment(kept.cluster if kept else CLUSTER, folder.secret_file),
+                restart=restart,
+                hurry=self._hurry,
+                on_start=self._started,
+                on_end=self._ended,
+            )
+            for spec in specs
+        )
+
+    async def run(self) -> None:
+        """Run until Ctrl-C or SIGTERM. Raises Failure when the cluster can't start."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        say(f"Starting {len(self._keepers)} nodes in {self._folder.path} …")
+        async with asyncio.TaskGroup() as self._group:
+            running = [self._group.create_task(keeper.run()) for keeper in self._keepers]
+            leading = self._group.create_task(self._lead())
+            await self._until_stopped(running)
+            for keeper in self._keepers:
+                keeper.end()
+            for task in (leading, *self._introducing.values()):
+                task.cancel()
+        self._write()
+        if self._failure:
+            raise self._failure
+        say("All nodes have ended.")
+
+    async def _until_stopped(self, running: list[asyncio.Task[None]]) -> None:
+        stopped = asyncio.create_task(self._stop.wait())
+        nobody_left = asyncio.create_task(asyncio.wait(running))
+        await asyncio.wait({stopped, nobody_left}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._stop.is_set():
+            self._fail(f"No node is left running; {self._folder.path}/node-0.log may say why.")
+        stopped.cancel()
+        nobody_left.cancel()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+            return
+        say("Ending all nodes; Ctrl-C again ends them at once.")
+        self._stop.set()
+
+    def _fail(self, sentence: str) -> None:
+        self._failure = self._failure or Failure(sentence)
+        self._stop.set()
+
+    def _started(self, spec: Spec) -> None:
+        self._write()
+        if not self._stop.is_set():
+            task = self._group.create_task(self._introduce(spec))
+            self._introducing[spec.name] = task
+
+    def _ended(self, spec: Spec, ended: Ended, delay: float | None) -> None:
+        self._introducing[spec.name].cancel()
+        self._write()
+        if ended.status == SETTINGS_WRONG:
+            self._fail(f"{spec.name} can't run with these settings:\n{_last_words(spec)}")
+            return
+        again = f"it starts again in {delay:.1f} s" if delay is not None else "it stays down"
+        say(f"{spec.name} {ended}; {again}. Its log: {spec.log}", "yellow")
+
+    async def _introduce(self, spec: Spec) -> None:
+        """Ask a node that has just started who it is, and put the ring to it."""
+        try:
+            member = await self._introduction.identity(spec)
+            self._members[spec.name] = member
+            ring = self._ring or await self._first_ring()
+            if sentence := stranger(ring, member):
+                say(sentence, "bold red")
+            await self._introduction.put_ring(member, ring)
+        except NotHeardError as sentence_of_why:
+            say(str(sentence_of_why), "bold red")
+            return
+        if spec.name in self._with_ring:
+            say(f"{spec.name} is back.", "green")
+        self._with_ring.add(spec.name)
+        if len(self._with_ring) == len(self._keepers):
+            self._complete.set()
+
+    async def _first_ring(self) -> Ring:
+        """The ring of a new cluster, once all members are known: kept on disk before it is used."""
+        if len(self._members) == len(self._keepers):
+            members = [self._members[keeper.spec.name] for keeper in self._keepers]
+            self._ring = self._ring or first_ring(CLUSTER, members, self._shape)
+            self._folder.keep_ring(self._ring)
+            self._ring_known.set()
+        await self._ring_known.wait()
+        assert self._ring is not None  # noqa: S101  set right before the event
+        return self._ring
+
+    async def _lead(self) -> None:
+        """Wait for the nodes, say which are missing, and show where everything is."""
+        try:
+            patience = KEPT_CLUSTER_S if self._ring else NEW_CLUSTER_S
+            await asyncio.wait_for(self._complete.wait(), patience)
+        except TimeoutError:
+            missing = [k.spec for k in self._keepers if k.spec.name not in self._with_ring]
+            names = ", ".join(spec.name for spec in missing)
+            sentence = f"{names} did not start. Last words:\n{_last_words(missing[0])}"
+            if self._ring is None:
+                self._fail(sentence)
+                return
+            say(sentence, "yellow")
+        self._show()
+        if self._draw:
+            await show_sample(self._entries(), self._folder.secret_file)
+
+    def _show(self) -> None:
+        assert self._ring is not None  # noqa: S101  shown only once there is one
+        table = self._ring.current
+        grid = Table(
+            title=f"{table.replication} copies, {table.write_quorum} before 201",
+            title_justify="left",
+        )
+        for heading in ("node", "open", "zone", "process"):
+            grid.add_column(heading, overflow="fold")
+        for entry in self._entries():
+            pid = str(entry.pid) if entry.pid else "not running"
+            grid.add_row(entry.name, entry.public_url, entry.zone or "-", pid)
+        out.print(grid)
+        say("Open any of these and drop a photograph on the page. Ctrl-C ends all.")
+
+    def _entries(self) -> tuple[Entry, ...]:
+        return tuple(
+            Entry(s.name, s.public_url, s.internal_url, s.zone, k.pid, str(s.data))
+            for k in self._keepers
+            for s in (k.spec,)
+        )
+
+    def _write(self) -> None:
+        cluster = self._ring.cluster if self._ring else CLUSTER
+        self._folder.keep_cluster(cluster, self._entries())
+
+
+def _at_these_addresses(folder: Folder, kept: Ring, specs: tuple[Spec, ...]) -> Ring:
+    """The kept ring, at its next epoch if the addresses differ: durable before any node gets it."""
+    ring = readdressed(kept, {spec.name: spec.internal_url for spec in specs})
+    if ring != kept:
+        folder.keep_ring(ring)
+    return ring
+
+
+def _last_words(spec: Spec) -> str:
+    lines = spec.log.read_text(errors="replace").splitlines() if spec.log.exists() else []
+    return "\n".join(lines[-LAST_WORDS:]) or "nothing."

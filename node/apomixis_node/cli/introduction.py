@@ -1,0 +1,99 @@
+"""What `apomixis up` says to its nodes, in the operator's place: who are you? here is the ring."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from apomixis_ring.model import Member
+
+if TYPE_CHECKING:
+    from apomixis_node.cli.processes import Spec
+    from apomixis_ring.model import Ring
+
+ASK_EVERY_S = 0.1
+PUT_TIMEOUT_S = 60.0  # adopting a ring waits for the writes that began under the older one
+
+
+class NotHeardError(Exception):
+    """A node answered something else than what it was asked for; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """Calls to internal listeners, with the cluster's secret."""
+
+    secret: str
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {self.secret}"}, timeout=5.0, trust_env=False
+        )
+
+    async def identity(self, spec: Spec) -> Member:
+        """Ask a node who it is until it answers; the caller ends the waiting.
+
+        Raises NotHeardError when something answers that is not this node.
+        """
+        async with self._client() as client:
+            while True:
+                try:
+                    answer = await client.get(f"{spec.internal_url}/identity")
+                except httpx.TransportError:
+                    await asyncio.sleep(ASK_EVERY_S)
+                    continue
+                return _member(spec, answer)
+
+    async def put_ring(self, member: Member, ring: Ring) -> None:
+        """Give a node the ring until it has adopted it; the caller ends the waiting.
+
+        Raises NotHeardError when the node refuses it.
+        """
+        headers = {
+            "Content-Type": "application/json",
+            "Apomixis-Incarnation": member.incarnation,
+        }
+        async with self._client() as client:
+            while True:
+                try:
+                    answer = await client.put(
+                        f"{member.url}/ring",
+                        content=ring.dumps(),
+                        headers=headers,
+                        timeout=PUT_TIMEOUT_S,
+                    )
+                except httpx.TransportError:
+                    await asyncio.sleep(ASK_EVERY_S)
+                    continue
+                if answer.status_code >= 300:
+                    raise NotHeardError(f"{member.name} refused the ring: {_detail(answer)}")
+                return
+
+
+def _member(spec: Spec, answer: httpx.Response) -> Member:
+    try:
+        said: dict[str, Any] = json.loads(answer.raise_for_status().text)
+        if said["name"] != spec.name:
+            raise NotHeardError(f"{spec.internal_url} is {said['name']}, not {spec.name}.")
+        return Member(
+            name=str(said["name"]),
+            incarnation=str(said["incarnation"]),
+            url=str(said["url"]),
+            zone=str(said["zone"]),
+            weight=float(said["weight"]),
+        )
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
+        raise NotHeardError(
+            f"{spec.internal_url} does not answer as {spec.name}: {_detail(answer)}"
+        ) from None
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code}."

@@ -1,0 +1,34 @@
+"""The commands, put together; each says in its `--help` how it is used."""
+
+from __future__ import annotations
+
+import typer
+
+from apomixis_node.cli.configuration import configuration
+from apomixis_node.cli.node import node
+from apomixis_node.cli.put import put
+from apomixis_node.cli.status import status
+from apomixis_node.cli.terminal import Commands
+from apomixis_node.cli.up import up
+from apomixis_node.cli.url import url
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Post a picture to any node, show it at any size from every node.
+
+    Three nodes on this machine, a picture, and its address at 300 pixels wide:
+
+        apomixis up --nodes 3 --data ./images --sample
+
+        apomixis put photo.jpg
+
+        apomixis url 3f9c0a…e1 300w
+    """,
+)
+for command in (up, put, url, status, node):
+    app.command()(command)
+app.command(hidden=True)(configuration)

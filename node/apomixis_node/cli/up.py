@@ -1,0 +1,122 @@
+"""`apomixis up`: a cluster of real nodes on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path  # noqa: TC003  Typer reads the annotations
+from typing import Annotated
+
+import typer
+
+from apomixis_node.cli.cluster import Cluster
+from apomixis_node.cli.folder import Folder
+from apomixis_node.cli.keeping import MOST_NODES, Wanted, shape
+from apomixis_node.cli.processes import LOOPBACK, Spec, busy_port
+from apomixis_node.cli.terminal import Failure
+
+DEFAULT_PORT = 8080
+INTERNAL_PORTS_AFTER = 100
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option(help="Folder for everything: a data folder per node, the ring, logs.")
+    ],
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_NODES, help="How many nodes.  [default: 3]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Public port of node-0; node-1 has the next one. Internal ports are 100 higher. "
+            " [default: 8080]",
+        ),
+    ] = None,
+    replication: Annotated[
+        int | None, typer.Option(min=1, max=7, help="Copies of every original.  [default: 3]")
+    ] = None,
+    write_quorum: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=7, help="Copies that must stand before 201.  [default: the majority]"
+        ),
+    ] = None,
+    zones: Annotated[
+        str | None,
+        typer.Option(help="Zones, dealt to the nodes in turn: `a,b,c`. Copies spread over zones."),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address of the public listeners; 0.0.0.0 opens them to your network."),
+    ] = LOOPBACK,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Upload a drawn picture and print where to see it.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart/--no-restart", help="Start a node again when it dies.")
+    ] = True,
+) -> None:
+    """Run a cluster on this machine: real nodes, one process and one data folder each.
+
+    Three nodes, and a picture to look at:
+
+        apomixis up --nodes 3 --data ./images --sample
+
+    Five nodes in three zones, three copies of everything, each upload safe on two before 201:
+
+        apomixis up --nodes 5 --data ./images --zones a,b,c --replication 3 --write-quorum 2
+
+    The same cluster again, with all its pictures: the number of nodes and copies is kept.
+
+        apomixis up --data ./images
+
+    Ctrl-C ends all nodes, a second one at once. `DIR/cluster.json` lists each node's name, URLs,
+    zone and process id; `DIR/node-0.log` is what node-0 said. Environment variables that begin
+    with `APOMIXIS_` reach every node.
+    """
+    folder = Folder(data.absolute())
+    wanted = Wanted(nodes, replication, write_quorum, _words(zones))
+    with folder.locked():
+        kept = folder.ring()
+        wanted_shape = shape(wanted, kept)
+        first = port or _kept_port(folder) or DEFAULT_PORT
+        specs = _specs(folder, wanted_shape.names, wanted_shape.zones, host, first)
+        if sentence := busy_port(specs):
+            raise Failure(f"{sentence}. End what listens there, or choose others with --port.")
+        cluster = Cluster(folder, specs, wanted_shape, kept, restart=restart, draw=sample)
+        asyncio.run(cluster.run())
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    return words or None
+
+
+def _kept_port(folder: Folder) -> int | None:
+    if not folder.cluster_file.exists():
+        return None
+    urls = [entry.public_url for entry in folder.entries()[:1]]
+    return int(urls[0].rpartition(":")[2]) if urls else None
+
+
+def _specs(
+    folder: Folder, names: tuple[str, ...], zones: tuple[str, ...], host: str, first: int
+) -> tuple[Spec, ...]:
+    last = first + INTERNAL_PORTS_AFTER + len(names) - 1
+    if last > 65535:
+        raise Failure(f"--port {first} leaves no room for ports up to {last}; choose a lower one.")
+    return tuple(
+        Spec(
+            name=name,
+            host=host,
+            port=first + i,
+            internal_port=first + INTERNAL_PORTS_AFTER + i,
+            zone=zone,
+            data=folder.data(name),
+            log=folder.log(name),
+        )
+        for i, (name, zone) in enumerate(zip(names, zones, strict=True))
+    )
