@@ -49,7 +49,9 @@ async def _error(request: Request, wrong: Exception) -> Response:
 def _translate(wrong: Exception) -> ApiError:
     if isinstance(wrong, HTTPException):
         code = HTTP_ERRORS.get(wrong.status_code, "bad_request")
-        return ApiError(code, f"{wrong.detail}. An image is at /image/{{id}}/{{size}}/{{name}}.jpg.")
+        return ApiError(
+            code, f"{wrong.detail}. An image is at /image/{{id}}/{{size}}/{{name}}.jpg."
+        )
     return ApiError("internal_error", "The node made a mistake; its log says more.")
 
 

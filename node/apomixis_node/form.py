@@ -41,7 +41,9 @@ class Form:
 
 def too_large(settings: Settings) -> ApiError:
     """413, with the limit."""
-    return ApiError("too_large", f"A picture may have {settings.max_bytes} bytes here; send a smaller one.")
+    return ApiError(
+        "too_large", f"A picture may have {settings.max_bytes} bytes here; send a smaller one."
+    )
 
 
 async def body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
@@ -114,7 +116,9 @@ async def read_multipart(request: Request, incoming: Incoming, settings: Setting
     except FormParserError as wrong:
         raise ApiError("bad_form", f"The multipart body is malformed: {wrong}") from None
     if not reader.ended:
-        raise ApiError("bad_form", "The multipart body ends before its last boundary; send it whole.")
+        raise ApiError(
+            "bad_form", "The multipart body ends before its last boundary; send it whole."
+        )
     if not reader.form.has_image:
         raise ApiError("bad_form", "Send the picture as the field `image`.")
     return reader.form
@@ -181,7 +185,9 @@ class _Reader:
         self._name = self._disposition.get(b"name", b"").decode("utf-8", "replace")
         self._is_image = self._name == "image"
         if self._is_image and self.form.has_image:
-            raise ApiError("bad_form", "Send one picture a request: the form has two `image` fields.")
+            raise ApiError(
+                "bad_form", "Send one picture a request: the form has two `image` fields."
+            )
         if self._is_image:
             self.form.has_image = True
             self.form.filename = self._disposition.get(b"filename", b"").decode("utf-8", "replace")

@@ -29,9 +29,7 @@ async def image(request: Request) -> Response:
     check_allowed(size, settings.sizes)
     node.signing.check(path.signature, path.image_id, size, path.extension)
     if str(path).encode("latin-1") != asked:
-        return RedirectResponse(
-            str(path), 301, {"Cache-Control": f"public, max-age={DAY_S}"}
-        )
+        return RedirectResponse(str(path), 301, {"Cache-Control": f"public, max-age={DAY_S}"})
     try:
         return await _serve(node, request, path)
     except ApiError as error:
@@ -69,9 +67,7 @@ async def _format(node: Node, request: Request, path: ImagePath) -> Format:
     return choose(accept, animated=about.animated, alpha=about.alpha)
 
 
-def _original(
-    node: Node, request: Request, path: ImagePath, held: originals.Held
-) -> Response:
+def _original(node: Node, request: Request, path: ImagePath, held: originals.Held) -> Response:
     validators = held.validators
     mime = BY_EXTENSION[held.extension].mime
     headers = image_headers(validators, mime, path.disposition, varies=False, ranges=True)

@@ -33,7 +33,9 @@ async def guard(request: Request) -> Node:
     """The node, once the caller has shown the secret, meant this member, and is at this epoch."""
     node: Node = request.app.state.node
     if not node.secrets.accepts(request.headers.get("authorization")):
-        raise ApiError("key_required", "This listener is for members that know the cluster's secret.")
+        raise ApiError(
+            "key_required", "This listener is for members that know the cluster's secret."
+        )
     meant = request.headers.get(INCARNATION)
     if meant is not None and meant != node.identity.incarnation:
         detail = f"{node.identity.name} is here, as another incarnation than you mean."

@@ -28,8 +28,7 @@ from apomixis_node.workers import WorkerFailed
 
 def kept(node: Node, image_id: str, name: str) -> bytes | None:
     """A rendition (or `about.json`) from this node's cache, if it is there."""
-    found = node.cache.read(image_id, name)
-    return found[0] if found else None
+    return node.cache.read(image_id, name)
 
 
 async def rendition(node: Node, image_id: str, size: Size, form: Format) -> bytes:
@@ -116,9 +115,7 @@ async def examine_in_worker(node: Node, path: Path, limits: Limits) -> About:
     return await node.workers.run(about_module.examine_file, str(path), limits, pixels=pixels)
 
 
-async def _render(
-    node: Node, original: Original, about: About, size: Size, form: Format
-) -> bytes:
+async def _render(node: Node, original: Original, about: About, size: Size, form: Format) -> bytes:
     began = time.monotonic()
     try:
         data = await node.workers.run(

@@ -212,9 +212,7 @@ async def _put(
     return answer.status_code == 201
 
 
-async def put_here(
-    node: Node, epoch: int, incoming: Incoming, extension: str, stamp: int
-) -> bool:
+async def put_here(node: Node, epoch: int, incoming: Incoming, extension: str, stamp: int) -> bool:
     """Keep an original on this node under `epoch`; True if it was not there. Raises ApiError."""
 
     def keep() -> bool:
@@ -237,11 +235,15 @@ async def put_here(
             detail = "Other bytes with the same SHA-1 are kept already; this picture can't be."
             raise ApiError("collision", detail) from None
         except HashMismatch:
-            raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.") from None
+            raise ApiError(
+                "hash_mismatch", "The bytes are not those of the id; send it again."
+            ) from None
         except DiskFull as full:
             raise disk_full(node, full) from None
         except DiskFailed as failed:
-            raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
+            raise ApiError(
+                "not_ready", f"The disk of {node.identity.name} fails: {failed}"
+            ) from None
 
 
 def disk_full(node: Node, full: Exception) -> ApiError:

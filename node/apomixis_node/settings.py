@@ -16,6 +16,7 @@ from pydantic import ByteSize, Field, ValidationError, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from apomixis_node.formats import BY_EXTENSION
+from apomixis_node.sizes import BadSize, parse
 from apomixis_ring.model import is_image_id
 
 if TYPE_CHECKING:
@@ -219,6 +220,17 @@ class Settings(BaseSettings):
         if value and not is_image_id(value):
             raise ValueError("an id is 40 lowercase hex digits; or leave it unset")
         return value
+
+    @model_validator(mode="after")
+    def _canonical_sizes(self) -> Self:
+        for text in self.sizes:
+            try:
+                right = str(parse(text, max_side=self.max_side, qualities=self.qualities))
+            except BadSize as wrong:
+                raise ValueError(f"{PREFIX}SIZES: {str(wrong).splitlines()[0]}") from None
+            if text != right:
+                raise ValueError(f"{PREFIX}SIZES: write {right}, the canonical form, for {text}")
+        return self
 
     @model_validator(mode="after")
     def _two_listeners(self) -> Self:

@@ -60,7 +60,9 @@ async def _take(node: Node, request: Request) -> Response:
         form = await read(request, incoming, node.settings)
         if not bearer(request.headers.get("authorization")):
             node.upload_keys.check(form.fields.get("key") or form.fields.get("upload_key"))
-        hints = _hints(node, form.fields.get("size_hints") or request.query_params.get("size_hints"))
+        hints = _hints(
+            node, form.fields.get("size_hints") or request.query_params.get("size_hints")
+        )
         incoming.finish()
         about = await _examine(node, incoming)
         handed_over = True
@@ -147,18 +149,14 @@ async def _answer(
     return JSONResponse(body, status, headers | {"Location": str(body["full_url"])})
 
 
-def _full_url(
-    node: Node, request: Request, form: Form, image_id: str, about: About
-) -> str:
+def _full_url(node: Node, request: Request, form: Form, image_id: str, about: About) -> str:
     signature = node.signing.sign(image_id, "full", about.extension)
     name = file_name(form.filename, "image")
     path = ImagePath(image_id, Size("full"), about.extension, name, signature)
     return str(request.base_url).rstrip("/") + str(path)
 
 
-async def _render_ahead(
-    node: Node, image_id: str, about: About, hints: tuple[Size, ...]
-) -> None:
+async def _render_ahead(node: Node, image_id: str, about: About, hints: tuple[Size, ...]) -> None:
     form = choose(None, animated=about.animated, alpha=about.alpha)
     for size in hints:
         await renditions.rendition(node, image_id, size, form)

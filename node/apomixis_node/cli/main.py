@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 import typer
 
 from apomixis_node.cli.configuration import configuration
@@ -18,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="""Post a picture to any node, show it at any size from every node.
+    help=cleandoc("""Post a picture to any node, show it at any size from every node.
 
     Three nodes on this machine, a picture, and its address at 300 pixels wide:
 
@@ -27,7 +29,7 @@ app = typer.Typer(
         apomixis put photo.jpg
 
         apomixis url 3f9c0a…e1 300w
-    """,
+    """),
 )
 for command in (up, put, url, status, node):
     app.command()(command)

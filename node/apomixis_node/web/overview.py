@@ -131,12 +131,16 @@ class Overview:
         if self.unreadable:
             return f"Pictures of {self._part(self.unreadable)} can't be shown: no owner answers."
         if self.silent and self.ring:
-            return f"Every picture can be shown: each has {min(self.live_owners)} or more live owners."
+            return (
+                f"Every picture can be shown: each has {min(self.live_owners)} or more live owners."
+            )
         return ""
 
     def _writes(self) -> str:
         if self.unwritable:
-            return f"Uploads to {self._part(self.unwritable)} get 503: too few owners for the quorum."
+            return (
+                f"Uploads to {self._part(self.unwritable)} get 503: too few owners for the quorum."
+            )
         return "Uploads are acknowledged everywhere." if self.silent and self.ring else ""
 
     def _disks(self) -> str:

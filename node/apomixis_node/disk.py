@@ -1,0 +1,92 @@
+"""Durable writes: temporary file on the same volume, fsync, rename, fsync the folder.
+
+A crash leaves a whole file or none. Modes don't depend on the umask, for nginx reads these files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+TMP = "tmp"
+GIB = 1024**3
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class DiskFailed(Exception):  # noqa: N818  what the routes call it
+    """The disk can't be read or written: what it holds is unknown."""
+
+
+class DiskFull(DiskFailed):
+    """No room: originals are refused, nothing is lost."""
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """OSErrors as DiskFull or DiskFailed."""
+    try:
+        yield
+    except OSError as wrong:
+        kind = DiskFull if wrong.errno in FULL else DiskFailed
+        raise kind(wrong.strerror or str(wrong)) from wrong
+
+
+def temporary(data: Path) -> tuple[int, Path]:
+    """A new file under tmp/, open for reading and writing, mode 0644."""
+    (data / TMP).mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=data / TMP)
+    os.fchmod(descriptor, 0o644)
+    return descriptor, Path(name)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """A folder and those above it, mode 0755, their names durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o755)
+    fsync_folder(folder.parent)
+
+
+def write_durably(data: Path, path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, whole or not at all. Raises DiskFull, DiskFailed."""
+    with disk_errors():
+        make_folder(path.parent)
+        descriptor, temp = temporary(data)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temp.rename(path)
+        except BaseException:
+            temp.unlink(missing_ok=True)
+            raise
+        fsync_folder(path.parent)
+
+
+def free_bytes(data: Path) -> tuple[int, int]:
+    """(total, free) bytes of the volume, as an unprivileged process sees it."""
+    with disk_errors():
+        stat = os.statvfs(data)
+    return stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
+
+
+def reserve_of(data: Path, setting: int | None) -> int:
+    """Bytes kept free: the setting, or 5 % of the volume or 1 GiB, whichever is less."""
+    return setting if setting is not None else min(free_bytes(data)[0] // 20, GIB)

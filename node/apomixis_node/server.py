@@ -1,0 +1,172 @@
+"""One node as a process: build its parts, run both listeners, end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from apomixis_node import identity, logs
+from apomixis_node.access import Secrets, Signing, UploadKeys
+from apomixis_node.app import internal_app, public_app
+from apomixis_node.cache import Cache
+from apomixis_node.disk import DiskFailed, make_folder
+from apomixis_node.encode import Encoding
+from apomixis_node.epochs import Rings
+from apomixis_node.metrics import Metrics
+from apomixis_node.observe import Observe
+from apomixis_node.peers import Peers
+from apomixis_node.protocol import HardenedProtocol
+from apomixis_node.render import pipeline_tag
+from apomixis_node.settings import Settings, SettingsError
+from apomixis_node.singleflight import SingleFlight
+from apomixis_node.state import Node
+from apomixis_node.store import Store
+from apomixis_node.tasks import Tasks
+from apomixis_node.workers import Workers
+
+SWEEP_S = 60.0
+KEEP_ALIVE_S = 30
+BACKLOG = 2048
+log = structlog.get_logger()
+
+
+def build(settings: Settings) -> Node:
+    """All parts of a node. Raises SettingsError, WrongVolumeError, DiskFailed."""
+    make_folder(settings.data)
+    who = identity.identify(settings.data, settings.cluster, settings.name)
+    metrics = Metrics()
+    rings = Rings(settings.data, identity.load_ring(settings.data))
+    metrics.ring_epoch.set(rings.epoch)
+    secrets = Secrets(settings.secret_file)
+    encoding = Encoding(
+        settings.jpeg_quality,
+        settings.webp_quality,
+        settings.webp_method,
+        settings.avif_quality,
+        settings.avif_speed,
+    )
+    tag = pipeline_tag(encoding)
+    return Node(
+        settings=settings,
+        identity=who,
+        rings=rings,
+        peers=Peers(f"{who.name}@{who.incarnation}", rings, secrets, settings, metrics),
+        store=Store(settings.data, settings.reserve),
+        cache=Cache(settings.data, tag, settings.cache_size, settings.reserve),
+        encoding=encoding,
+        workers=Workers(settings),
+        flights=SingleFlight(),
+        tasks=Tasks(),
+        metrics=metrics,
+        secrets=secrets,
+        upload_keys=UploadKeys(settings.upload_keys),
+        signing=Signing(settings.signing_keys),
+    )
+
+
+def run(settings: Settings) -> int:
+    """Run a node until SIGTERM or SIGINT; the exit status."""
+    logs.configure(settings.log_level)
+    structlog.contextvars.bind_contextvars(node=settings.name)
+    try:
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            runner.run(_serve(settings))
+    except (SettingsError, identity.WrongVolumeError, DiskFailed, OSError) as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
+    return 0
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415  only a node that serves needs it
+
+    return uvloop.new_event_loop()
+
+
+async def _serve(settings: Settings) -> None:
+    node = build(settings)
+    if node.upload_keys.open:
+        log.warning("uploads are open: no upload keys are configured")
+    public, internal = (
+        _server(Observe(app, name, node.metrics), settings)
+        for app, name in ((public_app(node), "public"), (internal_app(node), "internal"))
+    )
+    sockets = (
+        _bind(settings.host, settings.port),
+        _bind(settings.internal_host, settings.internal_port),
+    )
+    await node.workers.start()
+    sweeping = asyncio.create_task(_sweep(node))
+    _stop_on_signals(node, public, internal)
+    log.info("node started", port=settings.port, internal_port=settings.internal_port)
+    try:
+        await asyncio.gather(public.serve([sockets[0]]), internal.serve([sockets[1]]))
+    finally:
+        sweeping.cancel()
+        await node.tasks.stop()
+        await node.peers.close()
+        await node.workers.stop()
+
+
+class _Server(uvicorn.Server):
+    """Signals are the node's business: both listeners end together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Do nothing."""
+        yield
+
+
+def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=HardenedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.render_deadline) + 5,
+    )
+    return _Server(config)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as wrong:
+        bound.close()
+        raise OSError(f"Port {port} on {host} can't be had: {wrong.strerror}.") from None
+    return bound
+
+
+def _stop_on_signals(node: Node, *servers: uvicorn.Server) -> None:
+    def stop() -> None:
+        node.stopping = True
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def _sweep(node: Node) -> None:
+    """Keep the renditions within their budget."""
+    await asyncio.to_thread(node.cache.forget_other_tags)
+    await asyncio.to_thread(node.cache.sweep)
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        if node.cache.due:
+            await asyncio.to_thread(node.cache.sweep)
