@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 PREFIX = "APOMIXIS_"
 Words = Annotated[tuple[str, ...], NoDecode]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Numbers = Annotated[tuple[int, ...], NoDecode]
 
 
@@ -142,8 +143,8 @@ class Settings(BaseSettings):
     render_queue: int = Field(
         256, gt=0, description="Renders that may wait for a worker; more get 429."
     )
-    render_deadline: float = Field(
-        30.0, gt=0, description="Seconds that one render may take before its worker is killed."
+    render_deadline: Seconds = Field(
+        30.0, description="Seconds that one render may take before its worker is killed."
     )
     render_memory: ByteSize = Field(
         ByteSize(1024 * MIB), gt=0, description="Address space of one worker, in bytes."
@@ -153,17 +154,17 @@ class Settings(BaseSettings):
     )
 
     # Peers
-    connect_timeout: float = Field(
-        1.0, gt=0, description="Seconds to connect to a peer; silence is `unknown`."
+    connect_timeout: Seconds = Field(
+        1.0, description="Seconds to connect to a peer; silence is `unknown`."
     )
-    peer_timeout: float = Field(
-        10.0, gt=0, description="Seconds between two signs of life of a peer in a call."
+    peer_timeout: Seconds = Field(
+        10.0, description="Seconds between two signs of life of a peer in a call."
     )
-    write_timeout: float = Field(
-        30.0, gt=0, description="Seconds that an upload waits for its quorum before it is a 503."
+    write_timeout: Seconds = Field(
+        30.0, description="Seconds that an upload waits for its quorum before it is a 503."
     )
-    suspect_for: float = Field(
-        5.0, gt=0, description="Seconds that a member which did not answer is asked last."
+    suspect_for: Seconds = Field(
+        5.0, description="Seconds that a member which did not answer is asked last."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

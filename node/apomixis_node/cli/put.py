@@ -7,7 +7,7 @@ import functools
 import json
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003  Typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
