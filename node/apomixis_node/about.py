@@ -16,7 +16,7 @@ FILE = "about.json"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Width and height are of the oriented picture, in pixels; `color` and `placeholder` for pages."""
+    """Width and height in pixels, of the oriented picture; `color`, `placeholder` for pages."""
 
     extension: str
     width: int

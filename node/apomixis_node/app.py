@@ -1,7 +1,6 @@
-"""The two ASGI apps of a node, public and internal, put together; and the node's life around them."""
+"""The two ASGI apps of a node, public and internal, put together; nothing else."""
 
 from __future__ import annotations
-
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -80,7 +79,7 @@ def internal_app(node: Node) -> ASGIApp:
 
 
 def _app(node: Node, routes: list[Route]) -> Starlette:
-    app = Starlette(routes=routes, exception_handlers=HANDLERS)  # type: ignore[arg-type]
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
     app.state.node = node
     return app

@@ -1,4 +1,4 @@
-"""Opening pictures that may be hostile: limits before pixels, and one sentence for what is wrong."""
+"""Opening pictures that may be hostile: limits before pixels, and a sentence for what is wrong."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from apomixis_node.colour import to_srgb
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import BY_EXTENSION, BY_PILLOW, Format
 
@@ -76,7 +77,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")
         try:
             image = Image.open(io.BytesIO(data), formats=OPENABLE)
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             detail = "These bytes are no picture in a format taken here."
             raise ApiError("unsupported_format", detail) from None
         except Exception as wrong:
@@ -142,7 +143,7 @@ def _frames(image: Image.Image, form: Format, limits: Limits) -> int:
     try:
         # Frame by frame and not n_frames, which would read on to the end of any file.
         while True:
-            image._seek(frames, False)  # type: ignore[attr-defined]  # noqa: SLF001
+            image._seek(frames, False)  # type: ignore[attr-defined]
             frames += 1
             _within(*image.size, frames, limits)
             if frames > MAX_FRAMES:
@@ -168,8 +169,6 @@ def has_alpha(image: Image.Image) -> bool:
 
 def examine(data: bytes, limits: Limits) -> Picture:
     """The one full decode that shows the picture can be rendered. Raises ApiError."""
-    from apomixis_node.colour import to_srgb  # noqa: PLC0415  colour needs nothing of this module
-
     with opened(data) as image:
         header = header_of(image, limits)
         for frame in range(1, header.frames):
@@ -199,7 +198,8 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _colour(small: Image.Image) -> str:
-    pixels = list(small.convert("RGBA").get_flattened_data())
+    data = small.convert("RGBA").tobytes()
+    pixels = [data[i : i + 4] for i in range(0, len(data), 4)]
     weight = sum(p[3] for p in pixels) or 1
     red, green, blue = (sum(p[i] * p[3] for p in pixels) // weight for i in range(3))
     return f"#{red:02x}{green:02x}{blue:02x}"

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from anyio import to_thread
-from apomixis_ring.model import Ring
 
 from apomixis_node.errors import ApiError
 from apomixis_node.identity import keep_ring
+from apomixis_ring.model import Ring
 
 
 class Rings:
@@ -48,7 +48,7 @@ class Rings:
         return self._ring
 
     def require(self, epoch: int) -> None:
-        """Raise ApiError `stale_epoch` (409, with the newer ring) unless `epoch` is the adopted one."""
+        """Raise ApiError `stale_epoch` (409, with the ring) unless `epoch` is the adopted one."""
         ring = self.ring
         if epoch != ring.epoch:
             detail = f"The ring is at epoch {ring.epoch}, the call at {epoch}; adopt the ring sent."

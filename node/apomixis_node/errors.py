@@ -46,7 +46,7 @@ RETRY_AFTER_S = MappingProxyType({429: 1, 503: 2})
 
 @dataclass
 class ApiError(Exception):
-    """An answer that is an error. `detail` is a sentence that says what to do; `extra` joins the JSON."""
+    """An answer that is an error. `detail` says what to do; `extra` joins the JSON."""
 
     code: str
     detail: str

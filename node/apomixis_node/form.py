@@ -9,11 +9,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 from apomixis_node.errors import ApiError
 from apomixis_node.settings import Settings
@@ -144,7 +148,7 @@ class _Reader:
         data, self._data = b"".join(self._data), []
         return data
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         """What python-multipart calls."""
         return {
             "on_part_begin": self._part_begin,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One image format. `pillow` is Pillow's name for it; `aliases` are other extensions that mean it."""
+    """One image format. `pillow` is Pillow's name; `aliases` are other extensions for it."""
 
     extension: str
     mime: str

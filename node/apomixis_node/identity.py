@@ -7,10 +7,9 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from apomixis_node.disk import write_durably
 from apomixis_ring.model import Ring, RingError
 from apomixis_ring.reading import loads
-
-from apomixis_node.disk import write_durably
 
 IDENTITY, RING = "identity.json", "ring.json"
 

@@ -88,8 +88,8 @@ def _original(node: Node, request: Request, path: ImagePath, held: originals.Hel
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    for chunk in ():
+        yield chunk
 
 
 def _disposition(path: ImagePath, form: Format) -> str:

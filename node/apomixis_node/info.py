@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anyio import to_thread
-from apomixis_ring.model import Member, Ring, is_image_id
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -16,6 +15,7 @@ from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.peers import RingChangedError, UnreachableError
 from apomixis_node.state import Node
+from apomixis_ring.model import Member, Ring, is_image_id
 
 STATUS_TIMEOUT_S = 2.0
 
@@ -90,7 +90,7 @@ async def _member_status(node: Node, member: Member, ring: Ring | None) -> dict[
     }
     try:
         answer = await node.peers.call(
-            member, "GET", "/status", ring=ring, timeout=STATUS_TIMEOUT_S
+            member, "GET", "/status", ring=ring, patience=STATUS_TIMEOUT_S
         )
     except UnreachableError as silence:
         return {**told, "epoch": None, "state": "unreachable", "why": str(silence)}

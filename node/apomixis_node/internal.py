@@ -7,24 +7,32 @@ caller's epoch and the incarnation that is meant.
 from __future__ import annotations
 
 from anyio import to_thread
-from apomixis_ring.model import RingError, is_image_id
-from apomixis_ring.reading import loads
 from prometheus_client import generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from apomixis_node import info, originals, renditions
+from apomixis_node.disk import DiskFailed, DiskFull
 from apomixis_node.errors import ApiError
 from apomixis_node.form import drain
 from apomixis_node.formats import BY_EXTENSION
 from apomixis_node.paths import read_size
-from apomixis_node.peers import EPOCH, EXTENSION, FROM, INCARNATION, MEMBER, STAMP
-from apomixis_node.peers import RingChangedError, UnreachableError
+from apomixis_node.peers import (
+    EPOCH,
+    EXTENSION,
+    FROM,
+    INCARNATION,
+    MEMBER,
+    STAMP,
+    RingChangedError,
+    UnreachableError,
+)
 from apomixis_node.replicate import disk_full, put_here
 from apomixis_node.respond import byte_range
 from apomixis_node.state import Node
-from apomixis_node.disk import DiskFailed, DiskFull
+from apomixis_ring.model import RingError, is_image_id
+from apomixis_ring.reading import loads
 
 RING_BYTES = 4 * 1024 * 1024
 

@@ -6,12 +6,11 @@ A stream that breaks goes on from the next reader at the byte where it broke.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 from anyio import to_thread
-from apomixis_ring.model import Member, Ring
 
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
@@ -20,6 +19,7 @@ from apomixis_node.readers import from_readers
 from apomixis_node.respond import Validators
 from apomixis_node.state import Node
 from apomixis_node.store import Original, Tombstone
+from apomixis_ring.model import Member, Ring
 
 CHUNK = 256 * 1024
 ATTEMPTS = 4
@@ -121,7 +121,7 @@ async def stream_here(node: Node, image_id: str, start: int, end: int) -> AsyncI
         yield chunk
 
 
-async def read_file(descriptor: int, start: int, end: int) -> AsyncIterator[bytes]:
+async def read_file(descriptor: int, start: int, end: int) -> AsyncGenerator[bytes]:
     """The bytes [start, end) of an open file, in chunks read in a thread; closes it."""
     try:
         while start < end:

@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from apomixis_ring.model import is_image_id
-
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import AUTO, BY_EXTENSION, CANONICAL_EXTENSION, FORMATS
 from apomixis_node.sizes import BadSize, Size, parse
+from apomixis_ring.model import is_image_id
 
 # RFC 5987 attr-char, or a percent-encoded byte that is no control, slash, backslash or delete.
 NAME = r"(?:[A-Za-z0-9!#$&+.^_`|~-]|%(?!2[fF]|5[cC]|7[fF])[2-9A-Fa-f][0-9A-Fa-f]){1,200}"

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 import httpx
-from apomixis_ring.model import Member, Ring, RingError
-from apomixis_ring.reading import from_json
 
 from apomixis_node.access import Secrets
 from apomixis_node.epochs import Rings
 from apomixis_node.errors import STATUS_OF, ApiError
 from apomixis_node.metrics import Metrics
 from apomixis_node.settings import Settings
+from apomixis_ring.model import Member, Ring, RingError
+from apomixis_ring.reading import from_json
 
 EPOCH = "Apomixis-Epoch"
 FROM = "Apomixis-From"
@@ -79,11 +79,12 @@ class Peers:
         content: AsyncIterable[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
-        timeout: float | None = None,
+        patience: float | None = None,
     ) -> httpx.Response:
         """One request to `member` under `ring`'s epoch; the answer has a status below 400.
 
-        With `stream` the body is not read yet, and the caller closes the answer.
+        With `stream` the body is not read yet, and the caller closes the answer. `patience` is
+        the longest silence in seconds, `peer_timeout` by default.
         Raises UnreachableError, RingChangedError, or the ApiError that the member answered with.
         """
         request = self._client.build_request(
@@ -92,9 +93,9 @@ class Peers:
             content=content,
             headers={**self._headers(member, ring), **(headers or {})},
         )
-        if timeout is not None:
-            connect = min(timeout, self._settings.connect_timeout)
-            request.extensions["timeout"] = httpx.Timeout(timeout, connect=connect).as_dict()
+        if patience is not None:
+            connect = min(patience, self._settings.connect_timeout)
+            request.extensions["timeout"] = httpx.Timeout(patience, connect=connect).as_dict()
         response = await self._send(member, request, stream=stream)
         if response.status_code >= 400:
             await self._raise(member, response)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from apomixis_ring.model import Member, Ring
-from apomixis_ring.quorum import Answer, Verdict, read
-
 from apomixis_node.errors import ApiError
 from apomixis_node.peers import RingChangedError, UnreachableError
 from apomixis_node.state import Node
+from apomixis_ring.model import Member, Ring
+from apomixis_ring.quorum import Answer, Verdict, read
 
 T = TypeVar("T")
 # What a member's error says of the image: the rest (busy, render failed) says that it is there.

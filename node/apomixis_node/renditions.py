@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from anyio import to_thread
-from apomixis_ring.model import Member, Ring
 
 from apomixis_node import about as about_module
 from apomixis_node.about import About
@@ -24,6 +23,7 @@ from apomixis_node.sizes import Size
 from apomixis_node.state import Node
 from apomixis_node.store import Original
 from apomixis_node.workers import WorkerFailed
+from apomixis_ring.model import Member, Ring
 
 
 def kept(node: Node, image_id: str, name: str) -> bytes | None:
@@ -44,7 +44,7 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
             "GET",
             f"/renditions/{image_id}/{name}",
             ring=ring,
-            timeout=node.settings.render_deadline + node.settings.peer_timeout,
+            patience=node.settings.render_deadline + node.settings.peer_timeout,
         )
         await keep(node, image_id, name, answer.content)
         node.metrics.renditions.labels(source="peer").inc()

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from anyio import to_thread
-from apomixis_ring.model import Member, Ring
-from apomixis_ring.quorum import Decision, acknowledged
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -23,6 +22,8 @@ from apomixis_node.originals import read_file
 from apomixis_node.peers import EXTENSION, STAMP, RingChangedError, UnreachableError
 from apomixis_node.state import Node
 from apomixis_node.store import Collision, HashMismatch, Incoming, NewerStamp
+from apomixis_ring.model import Member, Ring
+from apomixis_ring.quorum import Decision, acknowledged
 
 ROUNDS = 5
 # After the quorum, a healthy third owner is a moment away: the answer waits this long to name it.
@@ -193,8 +194,7 @@ def _note(round_: _Round, member: Member, error: ApiError) -> None:
 async def _put(
     node: Node, round_: _Round, member: Member, incoming: Incoming, extension: str
 ) -> bool:
-    body = read_file(incoming.reopen(), 0, incoming.length)
-    try:
+    async with aclosing(read_file(incoming.reopen(), 0, incoming.length)) as body:
         answer = await node.peers.call(
             member,
             "PUT",
@@ -207,8 +207,6 @@ async def _put(
                 EXTENSION: extension,
             },
         )
-    finally:
-        await body.aclose()
     return answer.status_code == 201
 
 

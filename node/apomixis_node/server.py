@@ -85,7 +85,7 @@ def run(settings: Settings) -> int:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415  only a node that serves needs it
+    import uvloop
 
     return uvloop.new_event_loop()
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from apomixis_ring.model import Member
-
     from apomixis_node.access import Secrets, Signing, UploadKeys
     from apomixis_node.cache import Cache
     from apomixis_node.epochs import Rings
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from apomixis_node.store import Store
     from apomixis_node.tasks import Tasks
     from apomixis_node.workers import Workers
+    from apomixis_ring.model import Member
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Work that goes on after the answer, bounded: what doesn't fit is dropped, and the caller is told."""
+"""Work that goes on after the answer, bounded: what doesn't fit is dropped, and said so."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from apomixis_ring.model import is_image_id
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +21,7 @@ from apomixis_node.store import Incoming
 from apomixis_node.web.pages import image_page
 from apomixis_node.web.site import Site
 from apomixis_node.workers import WorkerFailed
+from apomixis_ring.model import is_image_id
 
 HINTS = 16
 MULTIPART = "multipart/form-data"

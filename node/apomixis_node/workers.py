@@ -55,7 +55,7 @@ class Workers:
 
     async def stop(self) -> None:
         """Kill what runs and wait for the end of the processes."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         await asyncio.to_thread(self._pool.join)
 
     async def run(self, function: Callable[..., T], *args: Any, pixels: int) -> T:

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apomixis_ring.model import Ring, Table, from_json
+from apomixis_ring.model import Ring, Table
+from apomixis_ring.reading import from_json
 
 ALIVE = "alive"
 
@@ -33,7 +34,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One row of the table. `share` is the part of all copies that the ring gives it, in per cent."""
+    """One row of the table. `share` is its part of all copies, in per cent."""
 
     name: str
     zone: str
