@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CLUSTER = "apomixis"
 NEW_CLUSTER_S = 60.0  # a new cluster needs every node to answer
 KEPT_CLUSTER_S = 20.0  # one that has a ring goes on with those that do
-SETTINGS_WRONG = 2  # exit status of `apomixis node`
+CANT_RUN = 2  # exit status of `apomixis node` for wrong settings, a wrong volume, a taken port
 LAST_WORDS = 5
 
 
@@ -54,6 +54,7 @@ class Cluster:
         self._introducing: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, Member] = {}
         self._with_ring: set[str] = set()
+        self._refused: set[str] = set()
         self._ring_known, self._complete = asyncio.Event(), asyncio.Event()
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._failure: Failure | None = None
@@ -116,9 +117,13 @@ class Cluster:
     def _ended(self, spec: Spec, ended: Ended, delay: float | None) -> None:
         self._introducing[spec.name].cancel()
         self._write()
-        if ended.status == SETTINGS_WRONG:
-            self._fail(f"{spec.name} can't run with these settings:\n{_last_words(spec)}")
-            return
+        if ended.status == CANT_RUN:
+            self._refused.add(spec.name)
+            sentence = f"{spec.name} can't run:\n{_last_words(spec)}"
+            if self._ring is None or len(self._refused) == len(self._keepers):
+                self._fail(sentence)
+                return
+            say(sentence, "red")
         again = f"it starts again in {delay:.1f} s" if delay is not None else "it stays down"
         say(f"{spec.name} {ended}; {again}. Its log: {spec.log}", "yellow")
 

@@ -37,9 +37,10 @@ def node(
             threading.Thread(target=_end_with_stdin, daemon=True).start()
         from apomixis_node.server import run  # late, so that `--help` and the others start at once
 
-        run(settings)
+        status = run(settings)
     except SettingsError as wrong:
         raise Failure(str(wrong), status=2) from None
+    raise typer.Exit(status)
 
 
 def _end_with_stdin() -> None:
