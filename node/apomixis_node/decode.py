@@ -154,7 +154,9 @@ def _frames(image: Image.Image, form: Format, limits: Limits) -> int:
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; a garbled block counts as 1."""
+    """EXIF orientation 1 to 8; a garbled block counts as 1. Pillow turns TIFFs by itself."""
+    if image.format == "TIFF":
+        return 1
     try:
         value = image.getexif().get(ORIENTATION, 1)
     except Exception:
@@ -171,6 +173,8 @@ def examine(data: bytes, limits: Limits) -> Picture:
     """The one full decode that shows the picture can be rendered. Raises ApiError."""
     with opened(data) as image:
         header = header_of(image, limits)
+        if header.format.pillow == "PNG":
+            _check_sums(data)
         for frame in range(1, header.frames):
             image.seek(frame)
             image.load()
@@ -186,6 +190,12 @@ def examine(data: bytes, limits: Limits) -> Picture:
             small.getexif()[ORIENTATION] = turned
             small = ImageOps.exif_transpose(small)
         return Picture(header, _colour(small), _placeholder(small))
+
+
+def _check_sums(data: bytes) -> None:
+    """Decoding alone would not see a PNG whose last checksum is cut off."""
+    with opened(data) as image:
+        image.verify()
 
 
 def _shrunk(image: Image.Image) -> Image.Image:

@@ -88,7 +88,8 @@ def _original(node: Node, request: Request, path: ImagePath, held: originals.Hel
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in ():
+    nothing: tuple[bytes, ...] = ()
+    for chunk in nothing:
         yield chunk
 
 

@@ -86,7 +86,7 @@ def _scaled(box: tuple[int, int, int, int], raw: tuple[int, int], now: tuple[int
 
 def _resize(image: Image.Image, box: Box, out: tuple[int, int]) -> Image.Image:
     image = plain(image)
-    if box == (0, 0, *image.size) and out == image.size:
+    if tuple(box) == (0, 0, *image.size) and out == image.size:
         return image.copy()
     if image.mode in ("RGBA", "LA"):
         # Premultiplied, or transparent pixels would bleed their colour into the edges.
