@@ -1,7 +1,7 @@
 """A real cluster for tests: `apomixis up` as a process, its nodes on free ports of this machine.
 
     with Cluster(tmp_path / "data", nodes=3) as cluster:
-        cluster.kill("node-1")                  # SIGKILL; `up` starts it again, unless restart=False
+        cluster.kill("node-1")  # SIGKILL; `up` starts it again, unless restart=False
         cluster.wait_ready("node-1")
         httpx.get(cluster.url("node-0") + "/readyz")
 
@@ -18,15 +18,17 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import httpx
+import psutil
 
 from apomixis_node.cli.folder import Entry, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 START_S = 60.0
 STOP_S = 45.0
@@ -153,15 +155,15 @@ class Cluster:
             self.wait_ready(*(entry.name for entry in self.nodes))
 
     def _own_file(self) -> bool:
-        if not self.folder.cluster_file.exists():
+        if "Starting" not in self.said:
             return False
         nodes = self.nodes
-        return bool(nodes) and all(e.pid is not None and _alive(e.pid) for e in nodes)
+        return bool(nodes) and all(e.pid is not None and alive(e.pid) for e in nodes)
 
     def wait_ready(self, *names: str, seconds: float = START_S) -> None:
         """Wait until each of these nodes (all, if none is named) answers /readyz with 200."""
         for name in names or [entry.name for entry in self.nodes]:
-            self.wait(lambda name=name: self._ready(name), f"{name} to be ready", seconds=seconds)
+            self.wait(partial(self._ready, name), f"{name} to be ready", seconds=seconds)
 
     def _ready(self, name: str) -> bool:
         entry = self.node(name)
@@ -210,9 +212,9 @@ class Cluster:
             raise AssertionError(f"`up` did not end within {STOP_S} s:\n{self.said}") from None
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether this process runs; a zombie doesn't."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

@@ -44,7 +44,7 @@ Arc = tuple[int, int, int]  # giver, taker, partition
 
 
 class Exchange:
-    """Rows on their way to a solution; `rows[p]` starts as a legal part of a row, and is completed."""
+    """Rows on their way to a solution; `rows[p]` starts as a legal part of one, and is completed."""
 
     def __init__(self, problem: Problem, rows: list[list[int]]) -> None:
         self.problem, self.rows = problem, rows
@@ -78,10 +78,8 @@ class Exchange:
         bits = self.everybody
         for member in rest if giver == NOWHERE else self.rows[p]:
             bits &= ~(1 << member)
-        if len(self.zone_bits) >= self.problem.copies:
-            for zone in zones:
-                bits &= ~self.zone_bits[zone]
-        elif len(self.zone_bits) - len(zones) >= self.problem.copies - len(rest):
+        zone_count, copies = len(self.zone_bits), self.problem.copies
+        if zone_count >= copies or zone_count - len(zones) >= copies - len(rest):
             for zone in zones:
                 bits &= ~self.zone_bits[zone]
         return bits
@@ -120,7 +118,7 @@ class Exchange:
         starts = [m for m in members if self._deficit(m) < 0] + [NOWHERE] * bool(self.open)
         if not starts:
             return []
-        best: dict[int, tuple[int, int]] = {node: (0, 0) for node in starts}
+        best: dict[int, tuple[int, int]] = dict.fromkeys(starts, (0, 0))
         came: dict[int, Arc] = {}
         queue = deque(starts)
         queued = set(starts)

@@ -45,7 +45,7 @@ def is_image_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A node as the ring knows it. `url` is its internal address; `weight` its share of the images."""
+    """A node as the ring knows it. `url` is its internal address; `weight` its share."""
 
     name: str
     incarnation: str
@@ -61,7 +61,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Partition → owners (member keys, in order of preference), with the quorums that go with it."""
+    """Partition → owners (member keys, in order of preference), with its quorums."""
 
     replication: int
     write_quorum: int

@@ -1,8 +1,8 @@
 """Placement: which member holds which partition, when the members are these.
 
-`place` is deterministic and optimal in this order: distinct owners, as many zones as possible, every
-member's share as its weight says (within one partition of what zones allow), as few copies moved as
-possible. Then the owners are put in order: each member is primary of at most ceil(held / copies)
+`place` is deterministic and optimal in this order: distinct owners, as many zones as possible,
+every member's share as its weight says (within one partition of what zones allow), as few copies
+moved as possible. Then the owners are put in order: each member is primary of at most ceil(held / copies)
 of its partitions, and stays primary where it was, as far as that goes.
 """
 
@@ -95,12 +95,10 @@ def _order(rows: list[list[int]], before: list[list[int]], copies: int) -> None:
     primary = {p: member for member, taken in leads.items() for p in taken}
     for p, row in enumerate(rows):
         old = {m: i for i, m in enumerate(before[p])}
-        row.sort(key=lambda m: (m != primary[p], old.get(m, len(old)), m))  # noqa: B023
+        row.sort(key=lambda m: (m != primary[p], old.get(m, len(old)), m))
 
 
-def _lead(
-    p: int, rows: list[list[int]], leads: dict[int, set[int]], room: dict[int, int]
-) -> None:
+def _lead(p: int, rows: list[list[int]], leads: dict[int, set[int]], room: dict[int, int]) -> None:
     """Give partition p a primary, moving others' primaries along a shortest chain if need be."""
     came: dict[int, tuple[int, int | None]] = {}
     frontier = [(m, p, None) for m in sorted(rows[p], key=lambda m: len(leads[m]) - room[m])]

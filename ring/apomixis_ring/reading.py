@@ -1,4 +1,4 @@
-"""Reading a ring from JSON: whatever is wrong with it is said in one sentence, never guessed away."""
+"""Reading a ring from JSON: what is wrong with it is said in one sentence, never guessed away."""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ def _table(found: dict[str, Any], where: str, cells: str, members: tuple[Member,
     for start in range(0, len(indexes), replication):
         row = [i for i in indexes[start : start + replication] if i != NOBODY]
         if any(i >= len(members) for i in row):
-            raise RingError(f"{where}: partition {start // replication} names member {max(row)}, "
-                            f"but there are {len(members)}.")
+            raise RingError(
+                f"{where}: partition {start // replication} names member {max(row)}, "
+                f"but there are {len(members)}."
+            )
         rows.append(tuple(members[i].key for i in row))
     return Table(replication, write_quorum, tuple(rows))
 
@@ -77,8 +79,10 @@ def _unpack(text: str, replication: int, where: str) -> tuple[int, ...]:
     except (binascii.Error, ValueError, zlib.error) as wrong:
         raise RingError(f"{where}: the table is not base64 of zlib: {wrong}.") from None
     if len(raw) != size or not inflate.eof:
-        raise RingError(f"{where}: the table must have {size} bytes: {PARTITIONS} partitions of "
-                        f"{replication} owners.")
+        raise RingError(
+            f"{where}: the table must have {size} bytes: {PARTITIONS} partitions of "
+            f"{replication} owners."
+        )
     return struct.unpack(f">{size // 2}H", raw)
 
 

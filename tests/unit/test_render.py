@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 
 import pytest
+from PIL import Image, ImageCms
+
 from apomixis_node.encode import Encoding
 from apomixis_node.formats import AVIF, GIF, JPEG, PNG, WEBP, Format
 from apomixis_node.render import choose, render
 from apomixis_node.sizes import geometry, parse
-from PIL import Image, ImageCms
 from pictures import CORNERS, animation, corners, encoded
 
 WIDTH, HEIGHT = 80, 40

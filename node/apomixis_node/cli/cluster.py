@@ -74,6 +74,7 @@ class Cluster:
         """Run until Ctrl-C or SIGTERM. Raises Failure when the cluster can't start."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        self._write()  # nobody runs yet, whatever a killed `up` has left there
         say(f"Starting {len(self._keepers)} nodes in {self._folder.path} …")
         async with asyncio.TaskGroup() as self._group:
             running = [self._group.create_task(keeper.run()) for keeper in self._keepers]
