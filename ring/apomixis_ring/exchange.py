@@ -44,7 +44,7 @@ Arc = tuple[int, int, int]  # giver, taker, partition
 
 
 class Exchange:
-    """Rows on their way to a solution; `rows[p]` starts as a legal part of one, and is completed."""
+    """Rows on their way to a solution; each starts as a legal part of one, and is completed."""
 
     def __init__(self, problem: Problem, rows: list[list[int]]) -> None:
         self.problem, self.rows = problem, rows

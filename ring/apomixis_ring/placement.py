@@ -2,8 +2,8 @@
 
 `place` is deterministic and optimal in this order: distinct owners, as many zones as possible,
 every member's share as its weight says (within one partition of what zones allow), as few copies
-moved as possible. Then the owners are put in order: each member is primary of at most ceil(held / copies)
-of its partitions, and stays primary where it was, as far as that goes.
+moved as possible. Then the owners are put in order: each member is primary of at most
+ceil(held / copies) of its partitions, and stays primary where it was, as far as that goes.
 """
 
 from __future__ import annotations
