@@ -24,7 +24,7 @@ def rendered(data: bytes, size: str, form: Format = PNG) -> Image.Image:
 
 def near(found: object, wanted: tuple[int, ...], by: int = 90) -> bool:
     assert isinstance(found, tuple)
-    return sum(abs(a - b) for a, b in zip(found, wanted, strict=True)) < by
+    return bool(sum(abs(a - b) for a, b in zip(found, wanted, strict=True)) < by)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
