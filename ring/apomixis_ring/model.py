@@ -107,13 +107,17 @@ class Ring:
     def __contains__(self, key: str) -> bool:
         return key in self._by_key
 
+    def index(self, image_id: str) -> int:
+        """The partition of an image in this ring, which in a simulation has fewer than 4096."""
+        return partition(image_id) % len(self.current)
+
     def owners(self, image_id: str) -> tuple[Member, ...]:
         """The current owners of an image, the primary first."""
-        return tuple(self._by_key[k] for k in self.current[partition(image_id)])
+        return tuple(self._by_key[k] for k in self.current[self.index(image_id)])
 
     def readers(self, image_id: str) -> tuple[Member, ...]:
         """Whom a read asks, in order: current owners, then pending owners."""
-        index = partition(image_id)
+        index = self.index(image_id)
         keys = self.current[index] + (self.pending[index] if self.pending else ())
         return tuple(self._by_key[k] for k in dict.fromkeys(keys))
 
@@ -171,6 +175,8 @@ def validate(ring: Ring) -> None:
     _validate_table("current", ring.current, keys)
     if ring.pending is not None:
         _validate_table("pending", ring.pending, keys)
+        if len(ring.pending) != len(ring.current):
+            raise RingError("current and pending must have the same partitions.")
 
 
 def _validate_table(where: str, table: Table, keys: set[str]) -> None:
@@ -178,7 +184,7 @@ def _validate_table(where: str, table: Table, keys: set[str]) -> None:
         raise RingError(f"{where}: replication must be 1 to {MAX_REPLICATION}.")
     if not 1 <= table.write_quorum <= table.replication:
         raise RingError(f"{where}: the write quorum must be 1 to {table.replication}.")
-    if len(table) != PARTITIONS:
+    if not 1 <= len(table) <= PARTITIONS or PARTITIONS % len(table):
         raise RingError(f"{where}: there must be {PARTITIONS} partitions, not {len(table)}.")
     width = len(table[0])
     if not 1 <= width <= table.replication:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .model import Ring, Table, partition
+from .model import Ring, Table
 
 
 class Answer(Enum):
@@ -58,7 +58,7 @@ def acknowledged(ring: Ring, image_id: str, holders: Collection[str]) -> Decisio
 
     `holders` are keys of members; those that own nothing of the image don't count.
     """
-    index = partition(image_id)
+    index = ring.index(image_id)
     said = []
     reached = True
     for name, table in _tables(ring):
@@ -69,28 +69,49 @@ def acknowledged(ring: Ring, image_id: str, holders: Collection[str]) -> Decisio
     return Decision(reached, "; ".join(said) + ".")
 
 
+def deleted(ring: Ring, image_id: str, holders: Collection[str]) -> Decision:
+    """A delete is acknowledged when max(W, R) owners of each table hold the tombstone, fsynced.
+
+    So every later quorum of an upload meets it.
+    """
+    index = ring.index(image_id)
+    said = []
+    reached = True
+    for name, table in _tables(ring):
+        have = sum(key in holders for key in table[index])
+        wanted = certain(table, index)
+        reached = reached and have >= wanted
+        said.append(f"{have} of {len(table[index])} {name} owners deleted it, {wanted} are needed")
+    return Decision(reached, "; ".join(said) + ".")
+
+
+def certain(table: Table, index: int) -> int:
+    """max(W, R): how many owners make a "no" certain, and a delete acknowledged."""
+    return max(table.write_quorum_of(index), table.read_quorum_of(index))
+
+
 def read(ring: Ring, image_id: str, answers: Mapping[str, Answer]) -> Reading:
     """What may be said of an image after these answers, by member key.
 
     ABSENT and DELETED need max(W, R) certain answers in each table, and nobody who said yes.
     """
-    index = partition(image_id)
+    index = ring.index(image_id)
     owners = {key for _, table in _tables(ring) for key in table[index]}
     heard = {key: answer for key, answer in answers.items() if key in owners}
     if Answer.YES in heard.values():
         return Reading(Verdict.FOUND, "An owner holds it.")
     said = []
-    certain = True
+    sure = True
     for name, table in _tables(ring):
         have = sum(heard.get(key) in (Answer.NO, Answer.GONE) for key in table[index])
-        wanted = max(table.write_quorum_of(index), table.read_quorum_of(index))
-        certain = certain and have >= wanted
+        wanted = certain(table, index)
+        sure = sure and have >= wanted
         said.append(
             f"{have} of {len(table[index])} {name} owners answered with certainty, "
             f"{wanted} are needed"
         )
     why = "; ".join(said) + "."
-    if not certain:
+    if not sure:
         return Reading(Verdict.UNCERTAIN, why)
     gone = Answer.GONE in heard.values()
     return Reading(Verdict.DELETED if gone else Verdict.ABSENT, why)
