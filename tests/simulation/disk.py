@@ -1,0 +1,72 @@
+"""A simulated volume: what was not fsynced may be forgotten when its node dies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from apomixis_ring.marks import Mark
+
+if TYPE_CHECKING:
+    import random
+
+    from apomixis_ring.model import Ring
+
+
+@dataclass
+class Disk:
+    """Marks by id, the identity, the ring; `rotten` are originals whose bytes have flipped."""
+
+    incarnation: str
+    ring: Ring | None = None
+    marks: dict[str, Mark] = field(default_factory=dict)
+    unsynced: dict[str, Mark | None] = field(default_factory=dict)
+    rotten: set[str] = field(default_factory=set)
+    quarantined: dict[str, Mark] = field(default_factory=dict)
+    seen: int = 0  # when its ring was last known to be the newest
+
+    def write(self, image_id: str, mark: Mark) -> None:
+        """Visible now; durable after `fsync`."""
+        self.unsynced.setdefault(image_id, self.marks.get(image_id))
+        self.marks[image_id] = mark
+        self.rotten.discard(image_id)
+        self.quarantined.pop(image_id, None)
+
+    def fsync(self, image_id: str) -> None:
+        """Make it durable."""
+        self.unsynced.pop(image_id, None)
+
+    def unlink(self, image_id: str) -> None:
+        """Forget an id."""
+        self.marks.pop(image_id, None)
+        self.unsynced.pop(image_id, None)
+        self.rotten.discard(image_id)
+
+    def kept(self, image_id: str) -> Mark | None:
+        """As `durable`, but a flipped bit is verify's business, not a lost promise."""
+        if image_id in self.unsynced:
+            return self.unsynced[image_id]
+        return self.marks.get(image_id) or self.quarantined.get(image_id)
+
+    def listed(self) -> dict[str, Mark]:
+        """What an inventory lists: quarantined ids too, for they were promised."""
+        return {**self.quarantined, **self.marks}
+
+    def set_aside(self, incarnation: str) -> None:
+        """Another incarnation; what is here goes to `former/`, and comes back only from a source."""
+        self.incarnation = incarnation
+        self.marks.clear()
+        self.unsynced.clear()
+        self.rotten.clear()
+        self.quarantined.clear()
+
+    def crash(self, dice: random.Random) -> None:
+        """Forget some of what was not fsynced."""
+        for image_id, before in self.unsynced.items():
+            if dice.random() < 0.5:
+                continue
+            if before is None:
+                self.marks.pop(image_id, None)
+            else:
+                self.marks[image_id] = before
+        self.unsynced.clear()

@@ -1,0 +1,255 @@
+"""A history: what clients, faults and people do to a simulated cluster, drawn from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from apomixis_ring.quorum import Verdict
+from apomixis_ring.transition import Phase
+from simulation import actions, operator, scrub
+from simulation.world import Violation, World
+
+if TYPE_CHECKING:
+    from simulation.node import Node
+
+IDS = ("000a", "000b", "001a", "002a")
+PARTITIONS = 4
+EVENTS = 900
+CALM_EVENTS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A history that went wrong."""
+
+    seed: int
+    violation: str
+    log: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join((f"seed {self.seed}", *self.log, self.violation))
+
+
+def run(seed: int, *, finish: bool = True) -> Failure | None:
+    """One history; None if all invariants held. `finish` also asks that it comes to rest."""
+    history = History(seed)
+    try:
+        history.play()
+        if finish:
+            history.heal()
+    except Violation as wrong:
+        return Failure(seed, str(wrong), tuple(history.world.engine.log))
+    return None
+
+
+class History:
+    """The dice of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        dice = self.dice = __import__("random").Random(f"history {seed}")
+        count = dice.randint(3, 5)
+        zone_count = dice.choice((1, 2, 3))
+        self.zones = [f"z{i % zone_count}" for i in range(8)]
+        replication = dice.randint(1, 4)
+        quorum = dice.randint(1, replication)
+        self.world = World(seed, self.zones[:count], replication, quorum, partitions=PARTITIONS)
+        for node in self.world.nodes.values():
+            node.skew = dice.choice((0, 0, 500, -500, 3_000, -3_000))
+        self.world.note(f"{count} nodes, {zone_count} zones, r={replication} W={quorum}")
+        self.operators = 0
+        for _ in range(dice.choice((1, 1, 2))):
+            self._operator()
+
+    def _operator(self) -> None:
+        self.operators += 1
+        name = f"operator-{self.operators}"
+        self.world.engine.start(name, operator.operate(self.world, name))
+
+    def play(self) -> None:
+        """Load and faults."""
+        for _ in range(EVENTS):
+            if self.dice.random() < 0.12:
+                self._client()
+            if self.dice.random() < 0.02:
+                self._fault()
+            self.world.engine.step()
+            self.world.check()
+
+    # ---- load
+
+    def _node(self) -> Node | None:
+        alive = [n for n in self.world.nodes.values() if n.alive and n.ring is not None]
+        return self.dice.choice(alive) if alive else None
+
+    def _client(self) -> None:
+        node = self._node()
+        if node is None:
+            return
+        image_id = self.dice.choice(IDS)
+        kind = self.dice.choices(("upload", "read", "delete", "verify"), (5, 6, 1, 1))[0]
+        procedure = scrub.verify(node) if kind == "verify" else getattr(actions, kind)(node, image_id)
+        self.world.engine.start(node.name, procedure)
+
+    # ---- faults
+
+    def _fault(self) -> None:
+        kinds = {
+            "crash": 5,
+            "boot": 9,
+            "cut": 3,
+            "mend": 6,
+            "scale": 4,
+            "quorums": 1,
+            "operator_dies": 2,
+            "wipe": 1,
+            "rot": 1,
+            "later": 1,
+        }
+        kind = self.dice.choices(tuple(kinds), tuple(kinds.values()))[0]
+        getattr(self, f"_{kind}")()
+
+    def _crash(self) -> None:
+        if (node := self._node()) is not None:
+            self.world.note(f"{node.name} crashes")
+            node.crash()
+
+    def _boot(self) -> None:
+        down = [n for n in self.world.nodes.values() if not n.alive]
+        if down:
+            node = self.dice.choice(down)
+            self.world.note(f"{node.name} boots")
+            node.boot()
+
+    def _cut(self) -> None:
+        names = sorted(self.world.nodes)
+        if len(names) > 1:
+            pair = frozenset(self.dice.sample(names, 2))
+            self.world.engine.cuts.add(pair)
+            self.world.note(f"cut {sorted(pair)}")
+
+    def _mend(self) -> None:
+        for pair in sorted(self.world.engine.cuts, key=sorted):
+            for name in sorted(pair):
+                if (node := self.world.nodes.get(name)) is not None and node.alive:
+                    node.cut_off()
+        self.world.engine.cuts.clear()
+        self.world.note("all links mended")
+
+    def _scale(self) -> None:
+        self.scale(self.dice.randint(1, 6))
+
+    def scale(self, count: int) -> None:
+        """So many nodes are wanted; those that are new have blank volumes."""
+        world = self.world
+        world.wanted_names = [f"node-{i}" for i in range(count)]
+        world.note(f"{count} nodes are wanted")
+        for i, name in enumerate(world.wanted_names):
+            if name not in world.nodes:
+                world.add(name, self.zones[i]).boot()
+
+    def _quorums(self) -> None:
+        world = self.world
+        world.replication = self.dice.randint(1, 4)
+        world.write_quorum = self.dice.randint(1, world.replication)
+        world.note(f"r={world.replication} W={world.write_quorum} are wanted")
+
+    def _operator_dies(self) -> None:
+        self.world.engine.kill(f"operator-{self.operators}")
+        self._operator()
+
+    def _wipe(self) -> None:
+        node = self._node()
+        rotten = any(n.disk.rotten or n.disk.quarantined for n in self.world.nodes.values())
+        if node is None or rotten:
+            return
+        self.world.note(f"{node.name} loses its disk")
+        node.crash()
+        self.world.lost.add(node.key)
+        node.disk.set_aside(self.world.new_incarnation())
+        node.disk.ring = None
+
+    def _rot(self) -> None:
+        """Flip a bit of one copy, where others of that id are whole."""
+        node = self._node()
+        if node is None or self.world.lost:
+            return
+        for image_id, mark in sorted(node.disk.marks.items()):
+            others = [
+                n
+                for n in self.world.nodes.values()
+                if n is not node
+                and n.disk.kept(image_id) == mark
+                and image_id not in n.disk.rotten | set(n.disk.quarantined)
+            ]
+            if len(others) >= 2 and not mark.deleted and image_id not in node.disk.unsynced:
+                self.world.note(f"{image_id} rots on {node.name}")
+                node.disk.rotten.add(image_id)
+                return
+
+    def _later(self) -> None:
+        self.world.engine.now += self.world.keep_ms * 2
+        self.world.note("much later")
+
+    # ---- the end
+
+    def heal(self) -> None:
+        """Everything works again: the wanted state comes, and all that was promised is there."""
+        world = self.world
+        world.note("everything heals")
+        engine = world.engine
+        engine.loss = engine.late = engine.doubling = 0.0
+        self._mend()
+        for node in world.nodes.values():
+            if not node.alive:
+                node.boot()
+        if world.wanted_names and self._hopeless():
+            return
+        self._come_to_rest()
+        for node in list(world.nodes.values()):
+            for image_id in IDS:
+                self._finally(node, image_id)
+
+    def _hopeless(self) -> bool:
+        """More disks were lost than the rules can do without: a person must accept the loss."""
+        ring = self.world.register
+        tables = [ring.current] + ([ring.pending] if ring.pending else [])
+        return any(
+            sum(self.world.by_key(key) is not None for key in row) < table.read_quorum_of(p)
+            for table in tables[:1]
+            for p, row in enumerate(table)
+        )
+
+    def _come_to_rest(self) -> None:
+        world = self.world
+        for _ in range(60):
+            last: list[object] = []
+            world.engine.start("observer", operator.once(world, "observer"), then=last.append)
+            for _ in range(CALM_EVENTS // 60):
+                world.engine.step()
+                world.check()
+                if last:
+                    break
+            step = last[0] if last else None
+            if step is not None and getattr(step, "phase", None) is Phase.STABLE:
+                if all(n.caught_up(p) for n in world.nodes.values() for p in range(PARTITIONS) if n.ring):
+                    return
+        raise Violation(f"liveness: not at rest, but {last}")
+
+    def _finally(self, node: Node, image_id: str) -> None:
+        world = self.world
+        record = world.records.get(image_id)
+        if record is None or node.ring is None or world.forgiven(image_id):
+            return
+        verdict: list[Verdict] = []
+        world.engine.start("observer", actions.read(node, image_id), then=verdict.append)
+        while not verdict and world.engine.step():
+            world.check()
+        if record.promised() is not None and verdict != [Verdict.FOUND]:
+            raise Violation(f"I5: {image_id} is {verdict} at {node.name} in the end")
+        last_delete = max((a.stamp for a in record.deletes), default=0)
+        last_upload = max((a.stamp for a in record.uploads), default=0)
+        held = node.disk.marks.get(image_id)
+        if held is not None and not held.deleted and held.stamp <= last_delete:
+            raise Violation(f"I9: {image_id} was deleted, and {node.name} holds it in the end")
+        del last_upload
