@@ -98,7 +98,7 @@ def _ask(node: Node, ring: Ring, member: Member, image_id: str, mark: Mark) -> P
         return ticket
     mine = Ticket(node.name)
 
-    def settle(reply: Reply) -> None:
+    def settle(reply: Reply | None) -> None:
         mine.settled, mine.reply = True, reply
 
     node.world.engine.start(node.name, node.handle(request), then=settle)
@@ -121,7 +121,7 @@ def read(node: Node, image_id: str) -> Procedure:
     world = node.world
     began, interference = world.events, world.engine.interference
     promised = world.records.get(image_id, Record()).promised()
-    could = _could_answer(node, image_id)
+    could = _could_answer(node, image_id, promised)
     caught_up = node.caught_up(node.index(image_id)) if node.ring else False
     mine = node.disk.marks.get(image_id)
     for _ in range(ROUNDS):
@@ -133,7 +133,7 @@ def read(node: Node, image_id: str) -> Procedure:
             break
     else:
         return None
-    still = could & _could_answer(node, image_id)
+    still = could & _could_answer(node, image_id, promised)
     calm = interference == world.engine.interference and node.ring is ring
     world.note(f"{node.name} reads {image_id}: {verdict.value}")
     _check_read(node, image_id, verdict, promised, reachable=bool(still) and calm)
@@ -162,19 +162,19 @@ def _pass(node: Node, ring: Ring, image_id: str) -> Procedure:
     return quorum.read(ring, image_id, answers.weighed(heard, mine)).verdict, 0
 
 
-def _could_answer(node: Node, image_id: str) -> set[str]:
+def _could_answer(node: Node, image_id: str, promised: Ack | None) -> set[str]:
     """Owners in the node's ring that hold it, are reachable from it, and answer reads."""
     found: set[str] = set()
-    if node.ring is None:
+    if node.ring is None or promised is None:
         return found
     for member in node.ring.readers(image_id):
         holder = node.world.by_key(member.key)
         if holder is None or not holder.alive or holder.ring is not node.ring:
             continue
-        said, _ = holder.says(image_id)
+        said, mark = holder.says(image_id)
         linked = holder is node or node.world.engine.connected(node.name, holder.name)
-        if linked and said is Answer.YES:
-            found.add(member.key)
+        if linked and said is Answer.YES and mark and mark.stamp >= promised.stamp:
+            found.add(f"{member.key} {holder.boots}")
     return found
 
 

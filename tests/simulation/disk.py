@@ -30,11 +30,21 @@ class Disk:
         self.unsynced.setdefault(image_id, self.marks.get(image_id))
         self.marks[image_id] = mark
         self.rotten.discard(image_id)
-        self.quarantined.pop(image_id, None)
+
+    def known(self, image_id: str) -> Mark | None:
+        """The newest mark, quarantined bytes counted: what was promised of them still stands."""
+        found = [m for m in (self.marks.get(image_id), self.quarantined.get(image_id)) if m]
+        return max(found, default=None)
+
+    def repaired(self, image_id: str, mark: Mark) -> Mark:
+        """The mark under which bytes from a source are kept: never below that of those lost."""
+        lost = self.quarantined.get(image_id)
+        return mark if lost is None or mark.deleted else max(mark, lost)
 
     def fsync(self, image_id: str) -> None:
         """Make it durable."""
         self.unsynced.pop(image_id, None)
+        self.quarantined.pop(image_id, None)
 
     def unlink(self, image_id: str) -> None:
         """Forget an id."""
@@ -45,7 +55,7 @@ class Disk:
     def kept(self, image_id: str) -> Mark | None:
         """As `durable`, but a flipped bit is verify's business, not a lost promise."""
         if image_id in self.unsynced:
-            return self.unsynced[image_id]
+            return self.unsynced[image_id] or self.quarantined.get(image_id)
         return self.marks.get(image_id) or self.quarantined.get(image_id)
 
     def listed(self) -> dict[str, Mark]:

@@ -83,7 +83,7 @@ class Task:
     owner: str
     procedure: Procedure
     wait: Effect | None = None
-    then: Callable[[Any], None] | None = None
+    then: Callable[[Any], None] | None = None  # gets the result, None if it was killed
 
 
 class Engine:
@@ -96,7 +96,7 @@ class Engine:
         self.ready: list[Task | Callable[[], None]] = []
         self.waiting: list[Task] = []
         self.cuts: set[frozenset[str]] = set()
-        self.deliver: Callable[[str, Request, Callable[[Reply], None]], bool] = _nobody
+        self.deliver: Callable[[str, Request, Callable[[Reply | None], None]], bool] = _nobody
         self.log: list[str] = []
         self.interference = 0
 
@@ -107,7 +107,7 @@ class Engine:
     def start(
         self, owner: str, procedure: Procedure, then: Callable[[Any], None] | None = None
     ) -> None:
-        """Run a procedure as `owner`; `then` gets its result, unless the owner dies before."""
+        """Run a procedure as `owner`; `then` gets its result."""
         self.ready.append(Task(owner, procedure, then=then))
 
     def kill(self, owner: str) -> None:
@@ -118,6 +118,8 @@ class Engine:
         self.waiting = [t for t in self.waiting if t not in gone]
         for task in gone:
             task.procedure.close()
+            if task.then is not None:
+                task.then(None)  # whoever waits for it hears silence
 
     def connected(self, a: str, b: str) -> bool:
         """Whether messages between two addresses arrive."""
@@ -194,7 +196,7 @@ class Engine:
             answer(None)
 
 
-def _nobody(to: str, request: Request, answer: Callable[[Reply], None]) -> bool:
+def _nobody(to: str, request: Request, answer: Callable[[Reply | None], None]) -> bool:
     del to, request, answer
     return False
 

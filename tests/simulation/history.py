@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 IDS = ("000a", "000b", "001a", "002a")
 PARTITIONS = 4
 EVENTS = 900
-CALM_EVENTS = 30_000
+CALM_EVENTS = 2_000  # between two looks of the operator
+ROUNDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +223,10 @@ class History:
 
     def _come_to_rest(self) -> None:
         world = self.world
-        for _ in range(60):
+        for _ in range(ROUNDS):
             last: list[object] = []
             world.engine.start("observer", operator.once(world, "observer"), then=last.append)
-            for _ in range(CALM_EVENTS // 60):
+            for _ in range(CALM_EVENTS):
                 world.engine.step()
                 world.check()
                 if last:

@@ -30,6 +30,7 @@ class Node:
         self.name, self.zone, self.disk, self.world = name, zone, disk, world
         self.skew = 0
         self.alive = False
+        self.boots = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -63,6 +64,7 @@ class Node:
         """Start. `fresh` nodes of a new cluster have nothing to catch up with."""
         self._forget()
         self.alive = True
+        self.boots += 1
         if fresh and self.ring:
             self.sure = set(range(len(self.ring.current)))
         self._start_living()
@@ -230,7 +232,7 @@ class Node:
         self.under_way[epoch] += 1
         try:
             yield Pause()
-            known = self.disk.marks.get(image_id)
+            known = self.disk.known(image_id)
             if not wanted(known):
                 return Reply("newer", {"stamp": known.stamp if known else 0})
             if self.ring is None or not epochs.may_finish(epoch, self.ring.epoch):
@@ -355,8 +357,13 @@ class Node:
                     whole = False
                     continue
                 mark = reply.body["mark"]
+            mark = self.disk.repaired(image_id, mark)
             wrote = yield from self.write(
-                image_id, mark, ring.epoch, lambda known, mark=mark: marks.newer(mark, known)
+                image_id,
+                mark,
+                ring.epoch,
+                lambda known, mark=mark, image_id=image_id: marks.newer(mark, known)
+                or (mark == known and image_id in self.disk.quarantined),
             )
             whole = whole and wrote.code in ("ok", "newer")
         return whole and all(

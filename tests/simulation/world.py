@@ -109,7 +109,7 @@ class World:
         self.incarnations += 1
         return f"i{self.incarnations}"
 
-    def _deliver(self, to: str, request: Request, answer: Callable[[Reply], None]) -> bool:
+    def _deliver(self, to: str, request: Request, answer: Callable[[Reply | None], None]) -> bool:
         node = self.nodes.get(to)
         if node is None or not node.alive:
             return False
