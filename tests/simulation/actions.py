@@ -40,8 +40,7 @@ def _write(node: Node, image_id: str, *, deleted: bool) -> Procedure:
         if ring is None:
             return False
         mark = Mark(marks.next_stamp(node.clock, known), deleted)
-        if deleted:
-            record.tried_deletes.append(mark.stamp)
+        (record.tried_deletes if deleted else record.tried_uploads).append(mark.stamp)
         went = yield from _round(node, ring, image_id, mark, decide)
         if went == "reached":
             ack = Ack(mark.stamp, ring.epoch, world.events)
@@ -122,7 +121,8 @@ def read(node: Node, image_id: str) -> Procedure:
     began, interference = world.events, world.engine.interference
     promised = world.records.get(image_id, Record()).promised()
     could = _could_answer(node, image_id, promised)
-    caught_up = node.caught_up(node.index(image_id)) if node.ring else False
+    since = node.sure_since.get(node.index(image_id), -1) if node.ring else -1
+    owner = node.ring is not None and node.key in {m.key for m in node.ring.owners(image_id)}
     mine = node.disk.marks.get(image_id)
     for _ in range(ROUNDS):
         ring = node.ring
@@ -138,7 +138,7 @@ def read(node: Node, image_id: str) -> Procedure:
     world.note(f"{node.name} reads {image_id}: {verdict.value}")
     _check_read(node, image_id, verdict, promised, reachable=bool(still) and calm)
     if verdict is Verdict.FOUND:
-        _check_deleted(node, image_id, stamp, mine, began, caught_up=caught_up)
+        _check_deleted(node, image_id, stamp, mine, began, since=since if owner else -1)
     return verdict
 
 
@@ -192,9 +192,12 @@ def _check_read(
 
 
 def _check_deleted(
-    node: Node, image_id: str, stamp: int, mine: Mark | None, began: int, *, caught_up: bool
+    node: Node, image_id: str, stamp: int, mine: Mark | None, began: int, *, since: int
 ) -> None:
     """I9: no 200 from a node that has the tombstone, or was caught up since the delete."""
     if mine is not None and mine.deleted and mine.stamp >= stamp:
         raise Violation(f"I9: {node.name} serves {image_id} over its own tombstone")
-    del began, caught_up
+    record = node.world.records.get(image_id, Record())
+    known = [a for a in record.deletes if a.at < since <= began and a.stamp >= stamp]
+    if known:
+        raise Violation(f"I9: {node.name} serves {image_id}, and caught up since it was deleted")

@@ -18,6 +18,19 @@ PARTITIONS = 4
 EVENTS = 900
 CALM_EVENTS = 2_000  # between two looks of the operator
 ROUNDS = 300
+FAULTS = {
+    "crash": 4,
+    "boot": 8,
+    "cut": 3,
+    "mend": 5,
+    "scale": 4,
+    "quorums": 1,
+    "operator_dies": 1,
+    "wipe": 1,
+    "rot": 1,
+    "later": 1,
+}
+LOAD = {"upload": 5, "read": 6, "delete": 2, "verify": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class History:
         self.world = World(seed, self.zones[:count], replication, quorum, partitions=PARTITIONS)
         for node in self.world.nodes.values():
             node.skew = dice.choice((0, 0, 500, -500, 3_000, -3_000))
+        # Every seed has its own weather: some faults often, some never.
+        self.faults = {kind: weight * dice.choice((0, 1, 1, 4)) for kind, weight in FAULTS.items()}
+        self.faults["mend"] += 1
+        self.load = {kind: weight * dice.choice((1, 1, 3)) for kind, weight in LOAD.items()}
         self.world.note(f"{count} nodes, {zone_count} zones, r={replication} W={quorum}")
         self.operators = 0
         for _ in range(dice.choice((1, 1, 2))):
@@ -88,26 +105,14 @@ class History:
         if node is None:
             return
         image_id = self.dice.choice(IDS)
-        kind = self.dice.choices(("upload", "read", "delete", "verify"), (5, 6, 1, 1))[0]
+        kind = self.dice.choices(tuple(self.load), tuple(self.load.values()))[0]
         procedure = scrub.verify(node) if kind == "verify" else getattr(actions, kind)(node, image_id)
         self.world.engine.start(node.name, procedure)
 
     # ---- faults
 
     def _fault(self) -> None:
-        kinds = {
-            "crash": 5,
-            "boot": 9,
-            "cut": 3,
-            "mend": 6,
-            "scale": 4,
-            "quorums": 1,
-            "operator_dies": 2,
-            "wipe": 1,
-            "rot": 1,
-            "later": 1,
-        }
-        kind = self.dice.choices(tuple(kinds), tuple(kinds.values()))[0]
+        kind = self.dice.choices(tuple(self.faults), tuple(self.faults.values()))[0]
         getattr(self, f"_{kind}")()
 
     def _crash(self) -> None:
@@ -127,6 +132,7 @@ class History:
         if len(names) > 1:
             pair = frozenset(self.dice.sample(names, 2))
             self.world.engine.cuts.add(pair)
+            self.world.engine.interference += 1
             self.world.note(f"cut {sorted(pair)}")
 
     def _mend(self) -> None:
@@ -249,8 +255,8 @@ class History:
         if record.promised() is not None and verdict != [Verdict.FOUND]:
             raise Violation(f"I5: {image_id} is {verdict} at {node.name} in the end")
         last_delete = max((a.stamp for a in record.deletes), default=0)
-        last_upload = max((a.stamp for a in record.uploads), default=0)
         held = node.disk.marks.get(image_id)
         if held is not None and not held.deleted and held.stamp <= last_delete:
             raise Violation(f"I9: {image_id} was deleted, and {node.name} holds it in the end")
-        del last_upload
+        if last_delete > max(record.tried_uploads, default=0) and verdict == [Verdict.FOUND]:
+            raise Violation(f"I9: {image_id} was deleted, and {node.name} shows it in the end")

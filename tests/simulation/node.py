@@ -38,6 +38,7 @@ class Node:
         self.heard: dict[int, set[str]] = {}  # whose inventories, by partition
         self.answering: set[int] = set()  # enough tombstones heard
         self.sure: set[int] = set()  # caught up
+        self.sure_since: dict[int, int] = {}  # the event of the last whole sync
         self.living = False
         self.proofs: dict[int, Proof] = {}
         self.retired_at = 0
@@ -116,12 +117,14 @@ class Node:
         """Its "no" is certain. A new owner's is: until the commit it is not trusted with a yes."""
         return index in self.sure or (self.ring is not None and self.key not in self.ring.current[index])
 
-    def _heard_enough(self, ring: Ring, index: int) -> None:
+    def _heard_enough(self, ring: Ring, index: int, now: set[str], began: int) -> None:
         heard = self.heard.get(index, set())
         if proof.may_answer(ring, index, self.key, heard):
             self.answering.add(index)
         if proof.caught_up(ring, index, self.key, heard):
             self.sure.add(index)
+        if proof.caught_up(ring, index, self.key, now):
+            self.sure_since[index] = began
 
     # ---- being called
 
@@ -329,6 +332,7 @@ class Node:
         assert ring is not None
         keys = dict.fromkeys(ring.current[index] + (ring.pending[index] if ring.pending else ()))
         heard = {self.key} & set(ring.current[index])
+        began = self.world.events
         for key in keys:
             if key == self.key:
                 continue
@@ -341,7 +345,7 @@ class Node:
                 heard.add(key)
                 self.heard.setdefault(index, set()).add(key)
         if self.ring is ring:
-            self._heard_enough(ring, index)
+            self._heard_enough(ring, index, heard, began)
         if ring.pending and self.ring is ring and self.key in ring.pending[index]:
             asked = frozenset(heard & set(ring.current[index]))
             self.proofs[index] = Proof(ring.epoch, asked)

@@ -37,6 +37,7 @@ class Record:
 
     uploads: list[Ack] = field(default_factory=list)
     deletes: list[Ack] = field(default_factory=list)
+    tried_uploads: list[int] = field(default_factory=list)
     tried_deletes: list[int] = field(default_factory=list)
 
     def promised(self) -> Ack | None:

@@ -1,0 +1,162 @@
+"""Deliberate weakenings of the rules: the checks must see each of them.
+
+Each replaces a rule where the simulated nodes and operators look it up, and says within how many
+seeded histories it is caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from apomixis_ring import answers, epochs, marks, proof, quorum, transition
+from apomixis_ring.epochs import Hearing
+from apomixis_ring.quorum import Decision
+from simulation.disk import Disk
+from simulation.engine import Reply
+from simulation.node import OK, Node
+
+if TYPE_CHECKING:
+    from apomixis_ring.marks import Mark
+    from apomixis_ring.model import Ring, Table
+
+YES = Decision(True, "weakened")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`patches` are (object, attribute, replacement)."""
+
+    name: str
+    patches: tuple[tuple[object, str, Any], ...]
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """The world with this weakening."""
+        with ExitStack() as stack:
+            for thing, attribute, other in self.patches:
+                stack.enter_context(patch.object(thing, attribute, other))
+            yield
+
+
+def _fewer(table: Table) -> Table:
+    return replace(table, write_quorum=max(1, table.write_quorum - 1))
+
+
+def _weaker(ring: Ring) -> Ring:
+    pending = _fewer(ring.pending) if ring.pending else None
+    return replace(ring, current=_fewer(ring.current), pending=pending)
+
+
+def _only_current(ring: Ring) -> Ring:
+    return replace(ring, pending=None)
+
+
+_acknowledged, _read, _certain = quorum.acknowledged, quorum.read, quorum.certain
+_unproved, _may_drop, _may_unlink = proof.unproved, proof.may_drop, epochs.may_unlink
+_answer, _changed, _write = answers.answer, transition.changed, Disk.write
+_node_write, _set_aside = Node.write, Disk.set_aside
+
+
+def _gaining_only(ring: Ring, index: int, *rest: Any) -> tuple[str, ...]:
+    return tuple(k for k in _unproved(ring, index, *rest) if k not in ring.current[index])
+
+
+def _asked_one_less(
+    ring: Ring, index: int, proofs: Any, reachable: Any, lost: Any = ()
+) -> tuple[str, ...]:
+    del reachable
+    with patch.object(proof, "sources_needed", lambda r, i, _=(): r.current.read_quorum_of(i) - 1):
+        return _unproved(ring, index, proofs, (), lost)
+
+
+def _keeps_stamp(disk: Disk, image_id: str, mark: Mark) -> None:
+    known = disk.marks.get(image_id)
+    same = known is not None and not known.deleted and not mark.deleted
+    _write(disk, image_id, known if same and known else mark)
+
+
+def _says_ok(node: Node, *arguments: Any) -> Any:
+    reply: Reply = yield from _node_write(node, *arguments)
+    return OK if reply.code == "newer" else reply
+
+
+def _not_set_aside(disk: Disk, incarnation: str) -> None:
+    disk.incarnation = incarnation
+
+
+def _same_incarnation(disk: Disk, incarnation: str) -> None:
+    del incarnation
+    _set_aside(disk, disk.incarnation)
+
+
+def _certain_one_less(ring: Ring, image_id: str, heard: Any) -> Any:
+    with patch.object(quorum, "certain", lambda t, i: t.read_quorum_of(i) - 1):
+        return _read(ring, image_id, heard)
+
+
+def _certain_is_r(ring: Ring, image_id: str, heard: Any) -> Any:
+    with patch.object(quorum, "certain", lambda t, i: t.read_quorum_of(i)):
+        return _read(ring, image_id, heard)
+
+
+def _accept_old(here: int, called: int) -> Hearing:
+    return Hearing.CALLER_AHEAD if called > here else Hearing.SAME
+
+
+MUTATIONS = (
+    Mutation("commit without proof", ((transition, "unproved", lambda *_: ()),)),
+    Mutation(
+        "acknowledge on W - 1",
+        ((quorum, "acknowledged", lambda r, i, h: _acknowledged(_weaker(r), i, h)),),
+    ),
+    Mutation(
+        "clean while pending",
+        (
+            (proof, "may_drop", lambda r, *a: _may_drop(_only_current(r), *a)),
+            (epochs, "may_unlink", lambda r, *a: _may_unlink(_only_current(r), *a)),
+        ),
+    ),
+    Mutation("no new stamp for bytes already there", ((Disk, "write", _keeps_stamp),)),
+    Mutation("proof by gaining owners only", ((transition, "unproved", _gaining_only),)),
+    Mutation("R - 1 sources", ((transition, "unproved", _asked_one_less),
+                               (transition, "sources_needed", lambda *_: 0))),
+    Mutation(
+        "acknowledge on the current table only",
+        ((quorum, "acknowledged", lambda r, i, h: _acknowledged(_only_current(r), i, h)),),
+    ),
+    Mutation(
+        "older epoch accepted",
+        ((epochs, "hear", _accept_old), (epochs, "may_finish", lambda *_: True)),
+    ),
+    Mutation("wrong incarnation accepted", ((epochs, "is_meant", lambda *_: True),)),
+    Mutation("delete by W where W < R", ((quorum, "deleted", _acknowledged),)),
+    Mutation("404 at R - 1", ((quorum, "read", _certain_one_less),)),
+    Mutation("404 at R where W > R", ((quorum, "read", _certain_is_r),)),
+    Mutation(
+        "404 asks only the old table",
+        ((quorum, "read", lambda r, i, h: _read(_only_current(r), i, h)),),
+    ),
+    Mutation("a blank volume keeps its incarnation", ((Disk, "set_aside", _same_incarnation),)),
+    Mutation("tombstones expire by age only", ((proof, "may_expire", lambda r, m, age, keep, _: (
+        Decision(age >= keep, ""))),)),
+    Mutation("no barrier on adopting", ((epochs, "adopted", lambda *_: True),)),
+    Mutation("no going round under skew", ((Node, "write", _says_ok),)),
+    Mutation("an equal stamp resurrects", ((marks, "wins", lambda k, s: (
+        k is not None and k.stamp > s)),)),
+    Mutation("drop on belief", ((proof, "may_drop", lambda r, i, me, *_: (
+        Decision(r.pending is None and me not in r.current[i], ""))),)),
+    Mutation("a drop outlives its epoch", ((epochs, "may_unlink", lambda *_: True),
+                                           (epochs, "adopted", lambda *_: True))),
+    Mutation("quarantine says no", ((answers, "answer", lambda m, **k: (
+        _answer(m, **{**k, "quarantined": False}))),)),
+    Mutation("no former/", ((Disk, "set_aside", _not_set_aside),)),
+    Mutation("catch-up skipped", ((proof, "caught_up", lambda *_: True),)),
+    Mutation("ready before enough owners were heard", ((proof, "may_answer", lambda *_: True),)),
+    Mutation("a late notice after expiry", ((epochs, "too_late", lambda *_: False),)),
+    Mutation("W changed without a transition", ((transition, "changed", lambda r: tuple(
+        p for p in _changed(r) if r.pending and set(r.current[p]) != set(r.pending[p]))),)),
+)
