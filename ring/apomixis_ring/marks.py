@@ -34,9 +34,21 @@ def newer(found: Mark, known: Mark | None) -> bool:
     return known is None or found > known
 
 
-def lacking(source: Mapping[str, Mark], mine: Mapping[str, Mark]) -> tuple[str, ...]:
-    """The ids of a source's inventory of which this node has neither that mark nor a newer one."""
-    return tuple(sorted(i for i, mark in source.items() if newer(mark, mine.get(i))))
+def lacking(
+    source: Mapping[str, Mark], mine: Mapping[str, Mark], quarantined: Mapping[str, Mark]
+) -> tuple[str, ...]:
+    """The ids of a source's inventory of which this node has neither that mark nor a newer one.
+
+    What is in quarantine lacks its bytes, but not the knowledge of an upload: a source's older
+    tombstone does not undo it.
+    """
+
+    def lacks(image_id: str, mark: Mark) -> bool:
+        lost = quarantined.get(image_id)
+        undone = mark.deleted and lost is not None and lost > mark
+        return newer(mark, mine.get(image_id)) and not undone
+
+    return tuple(sorted(i for i, mark in source.items() if lacks(i, mark)))
 
 
 def digest(inventory: Mapping[str, Mark]) -> str:

@@ -128,7 +128,7 @@ def read(node: Node, image_id: str) -> Procedure:
         ring = node.ring
         if ring is None:
             return None
-        verdict, stamp = yield from _pass(node, ring, image_id)
+        verdict, stamp, source = yield from _pass(node, ring, image_id)
         if node.ring is ring:
             break
     else:
@@ -139,6 +139,7 @@ def read(node: Node, image_id: str) -> Procedure:
     _check_read(node, image_id, verdict, promised, reachable=bool(still) and calm)
     if verdict is Verdict.FOUND:
         _check_deleted(node, image_id, stamp, mine, began, since=since if owner else -1)
+        _check_source(node, image_id, stamp, source, began)
     return verdict
 
 
@@ -151,15 +152,15 @@ def _pass(node: Node, ring: Ring, image_id: str) -> Procedure:
         else:
             reply = yield from node.call(member, "has", id=image_id)
             if node.ring is not ring:
-                return Verdict.UNCERTAIN, 0
+                return Verdict.UNCERTAIN, 0, ""
             if reply is None or reply.code != "ok":
                 continue
             said = reply.body["said"]
         heard[member.key] = said
         mark = said[1]
         if answers.weighed(heard, mine)[member.key] is Answer.YES and mark is not None:
-            return Verdict.FOUND, mark.stamp
-    return quorum.read(ring, image_id, answers.weighed(heard, mine)).verdict, 0
+            return Verdict.FOUND, mark.stamp, member.key
+    return quorum.read(ring, image_id, answers.weighed(heard, mine)).verdict, 0, ""
 
 
 def _could_answer(node: Node, image_id: str, promised: Ack | None) -> set[str]:
@@ -201,3 +202,14 @@ def _check_deleted(
     known = [a for a in record.deletes if a.at < since <= began and a.stamp >= stamp]
     if known:
         raise Violation(f"I9: {node.name} serves {image_id}, and caught up since it was deleted")
+
+
+def _check_source(node: Node, image_id: str, stamp: int, source: str, began: int) -> None:
+    """I9: who answered has not started since the delete, or it would have heard the tombstone."""
+    holder = node.world.by_key(source)
+    record = node.world.records.get(image_id, Record())
+    if node.world.lost:
+        return  # a tombstone may have been lost with its disks
+    for ack in record.deletes:
+        if holder and ack.at < holder.booted_at <= began and ack.stamp >= stamp:
+            raise Violation(f"I9: {source} started after {image_id} was deleted, and shows it")

@@ -21,7 +21,8 @@ ROUNDS = 300
 FAULTS = {
     "crash": 4,
     "boot": 8,
-    "cut": 3,
+    "cut": 2,
+    "split": 2,
     "mend": 5,
     "scale": 4,
     "quorums": 1,
@@ -129,11 +130,20 @@ class History:
 
     def _cut(self) -> None:
         names = sorted(self.world.nodes)
+        operators = [f"operator-{i}" for i in range(1, self.operators + 1)]
         if len(names) > 1:
-            pair = frozenset(self.dice.sample(names, 2))
-            self.world.engine.cuts.add(pair)
-            self.world.engine.interference += 1
-            self.world.note(f"cut {sorted(pair)}")
+            one = self.dice.choice(names)
+            self._part([one], [self.dice.choice([n for n in names if n != one] + operators)])
+
+    def _split(self) -> None:
+        names = sorted(self.world.nodes) + [f"operator-{i + 1}" for i in range(self.operators)]
+        few = self.dice.sample(names, min(len(names) - 1, self.dice.randint(1, 3)))
+        self._part(few, [n for n in names if n not in few])
+
+    def _part(self, here: list[str], there: list[str]) -> None:
+        self.world.engine.cuts |= {frozenset((a, b)) for a in here for b in there}
+        self.world.engine.interference += 1
+        self.world.note(f"cut {here} from {there}")
 
     def _mend(self) -> None:
         for pair in sorted(self.world.engine.cuts, key=sorted):
@@ -153,7 +163,7 @@ class History:
         world.note(f"{count} nodes are wanted")
         for i, name in enumerate(world.wanted_names):
             if name not in world.nodes:
-                world.add(name, self.zones[i]).boot()
+                world.add(name, self.zones[i], again=self.dice.random() < 0.5).boot()
 
     def _quorums(self) -> None:
         world = self.world
@@ -189,7 +199,7 @@ class History:
                 and n.disk.kept(image_id) == mark
                 and image_id not in n.disk.rotten | set(n.disk.quarantined)
             ]
-            if len(others) >= 2 and not mark.deleted and image_id not in node.disk.unsynced:
+            if others and not mark.deleted and image_id not in node.disk.unsynced:
                 self.world.note(f"{image_id} rots on {node.name}")
                 node.disk.rotten.add(image_id)
                 return
@@ -197,6 +207,9 @@ class History:
     def _later(self) -> None:
         self.world.engine.now += self.world.keep_ms * 2
         self.world.note("much later")
+        for node in self.world.nodes.values():
+            if node.alive and self.dice.random() < 0.7:
+                self.world.engine.start(node.name, scrub.verify(node))
 
     # ---- the end
 

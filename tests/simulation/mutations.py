@@ -143,7 +143,8 @@ MUTATIONS = (
     Mutation("a blank volume keeps its incarnation", ((Disk, "set_aside", _same_incarnation),)),
     Mutation("tombstones expire by age only", ((proof, "may_expire", lambda r, m, age, keep, _: (
         Decision(age >= keep, ""))),)),
-    Mutation("no barrier on adopting", ((epochs, "adopted", lambda *_: True),)),
+    Mutation("no barrier on adopting", ((epochs, "adopted", lambda *_: True),
+                                        (epochs, "may_finish", lambda *_: True))),
     Mutation("no going round under skew", ((Node, "write", _says_ok),)),
     Mutation("an equal stamp resurrects", ((marks, "wins", lambda k, s: (
         k is not None and k.stamp > s)),)),

@@ -31,6 +31,7 @@ class Node:
         self.skew = 0
         self.alive = False
         self.boots = 0
+        self.booted_at = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -66,6 +67,7 @@ class Node:
         self._forget()
         self.alive = True
         self.boots += 1
+        self.booted_at = self.world.events
         if fresh and self.ring:
             self.sure = set(range(len(self.ring.current)))
         self._start_living()
@@ -110,8 +112,10 @@ class Node:
         return self.ring.index(image_id)
 
     def ready(self, index: int) -> bool:
-        """Enough tombstones were heard to answer reads; a new owner has nothing to resurrect."""
-        return self.caught_up(index) or index in self.answering
+        """Enough tombstones were heard to answer reads; a new owner shows what it has proved."""
+        if self.ring is not None and self.key not in self.ring.current[index]:
+            return index in self.proofs
+        return index in self.sure or index in self.answering
 
     def caught_up(self, index: int) -> bool:
         """Its "no" is certain. A new owner's is: until the commit it is not trusted with a yes."""
@@ -257,9 +261,10 @@ class Node:
         """This node's own answer."""
         index = self.index(image_id)
         mark = self.disk.marks.get(image_id)
+        shown = mark is not None and not mark.deleted
         said = answers.answer(
             mark,
-            ready=self.ready(index),
+            ready=self.ready(index) or (self.caught_up(index) and not shown),
             caught_up=self.caught_up(index),
             quarantined=image_id in self.disk.quarantined,
         )
@@ -296,10 +301,18 @@ class Node:
         assert request.ring is not None
         if self.key not in {m.key for m in request.ring.owners(image_id)}:
             return REFUSED
-        yield from self.write(
-            image_id, mark, request.ring.epoch, lambda known: marks.newer(mark, known)
-        )
+        yield from self._copy(image_id, mark, request.ring.epoch)
         return OK
+
+    def _copy(self, image_id: str, mark: Mark, epoch: int) -> Procedure:
+        """Keep a copy of what another node has, if it is newer here or repairs what rotted."""
+        mark = self.disk.repaired(image_id, mark)
+
+        def wanted(known: Mark | None) -> bool:
+            mends = mark == known and image_id in self.disk.quarantined
+            return mends or marks.newer(mark, known)
+
+        return (yield from self.write(image_id, mark, epoch, wanted))
 
     def on_notice(self, request: Request) -> Procedure:
         """A write passed this node over: fetch it."""
@@ -353,7 +366,7 @@ class Node:
     def _pull(self, ring: Ring, source: Member, inventory: dict[str, Mark]) -> Procedure:
         """Take over what a source has and this node lacks; whether all of it is here now."""
         whole = True
-        for image_id in marks.lacking(inventory, self.disk.marks):
+        for image_id in marks.lacking(inventory, self.disk.marks, self.disk.quarantined):
             mark = inventory[image_id]
             if not mark.deleted:
                 reply = yield from self.call(source, "fetch", id=image_id)
@@ -361,15 +374,6 @@ class Node:
                     whole = False
                     continue
                 mark = reply.body["mark"]
-            mark = self.disk.repaired(image_id, mark)
-            wrote = yield from self.write(
-                image_id,
-                mark,
-                ring.epoch,
-                lambda known, mark=mark, image_id=image_id: marks.newer(mark, known)
-                or (mark == known and image_id in self.disk.quarantined),
-            )
+            wrote = yield from self._copy(image_id, mark, ring.epoch)
             whole = whole and wrote.code in ("ok", "newer")
-        return whole and all(
-            not marks.newer(mark, self.disk.marks.get(i)) for i, mark in inventory.items()
-        )
+        return whole and not marks.lacking(inventory, self.disk.marks, self.disk.quarantined)

@@ -77,6 +77,7 @@ class World:
         self.engine.deliver = self._deliver
         self.keep_ms = keep_ms
         self.nodes: dict[str, Node] = {}
+        self.attic: dict[str, Node] = {}  # volumes of nodes that have left
         self.lost: set[str] = set()
         self.accepted_loss: set[str] = set()
         self.risked: set[str] = set()  # ids of which an accepted loss may have been the last copy
@@ -99,9 +100,10 @@ class World:
         """A line of the history."""
         self.engine.note(text)
 
-    def add(self, name: str, zone: str) -> Node:
-        """A machine with a blank volume; not running yet."""
-        node = Node(name, zone, Disk(self.new_incarnation()), self)
+    def add(self, name: str, zone: str, *, again: bool = False) -> Node:
+        """A machine, not running yet; with the volume of one that left, or a blank one."""
+        node = self.attic.pop(name, None) if again else None
+        node = node or Node(name, zone, Disk(self.new_incarnation()), self)
         self.nodes[name] = node
         return node
 
@@ -185,10 +187,11 @@ class World:
             raise Violation(f"I4: {node.key} is drained while it owns something")
 
     def remove(self, name: str) -> None:
-        """Stop a node that has left, and delete its volume."""
+        """Stop a node that has left; its volume is kept."""
         node = self.nodes.pop(name)
         self.check_drain(node)
         node.crash()
+        self.attic[name] = node
         self.note(f"{name} is gone")
 
     def dropped(self, node: Node, image_id: str, mark: Mark) -> None:
