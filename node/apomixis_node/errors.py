@@ -33,6 +33,7 @@ STATUS_OF = MappingProxyType(
         "too_many_pixels": 422,
         "hash_mismatch": 422,
         "busy": 429,
+        "head_too_large": 431,
         "internal_error": 500,
         "not_ready": 503,
         "quorum_not_met": 503,

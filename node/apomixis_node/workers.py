@@ -13,8 +13,12 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import structlog
 from pebble import ProcessExpired, ProcessPool
 
 from apomixis_node.errors import ApiError
@@ -24,10 +28,37 @@ T = TypeVar("T")
 NICE = 10
 MAX_TASKS = 1000
 PR_SET_PDEATHSIG = 1
+log = structlog.get_logger()
 
 
 class WorkerFailed(Exception):  # noqa: N818
     """The job took its worker down, or too long: one sentence."""
+
+
+@dataclass(eq=False)
+class _Pool:
+    """Worker processes, and the jobs they have been given."""
+
+    processes: ProcessPool
+    jobs: set[Future[Any]] = field(default_factory=set)
+
+    def schedule(self, function: Callable[..., Any], args: Any, deadline: float) -> Future[Any]:
+        """Give a job. Raises BrokenProcessPool once the pool can't go on."""
+        try:
+            job: Future[Any] = self.processes.schedule(function, args=args, timeout=deadline)
+        except RuntimeError as wrong:
+            raise BrokenProcessPool(str(wrong)) from wrong
+        self.jobs.add(job)
+        job.add_done_callback(self.jobs.discard)
+        return job
+
+    def end(self) -> None:
+        """Kill what runs and wait for the end of the processes; jobs without an answer fail."""
+        self.processes.stop()  # type: ignore[no-untyped-call]
+        self.processes.join()
+        for job in list(self.jobs):
+            if not job.done():
+                job.set_exception(BrokenProcessPool("the workers were ended"))
 
 
 class Workers:
@@ -35,18 +66,15 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["apomixis_node.renditions"])
-        self._pool = ProcessPool(
-            max_workers=settings.worker_count,
-            max_tasks=MAX_TASKS,
-            initializer=_prepare,
-            initargs=(int(settings.render_memory), os.getpid()),
-            context=context,
-        )
-        self.waiting = 0
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["apomixis_node.renditions"])
+        self._pool = self._new_pool()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self._jobs = 0
         self._pixels = 0
-        self._room = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
 
     async def start(self) -> None:
         """Start the workers and wait until each has done a first job."""
@@ -55,39 +83,56 @@ class Workers:
 
     async def stop(self) -> None:
         """Kill what runs and wait for the end of the processes."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        await asyncio.to_thread(self._pool.join)
+        self._stopped = True
+        await asyncio.gather(asyncio.to_thread(self._pool.end), *self._ending)
 
     async def run(self, function: Callable[..., T], *args: Any, pixels: int) -> T:
         """Run it in a worker. `pixels` is what it will hold decoded.
 
         Raises ApiError `busy` when the queue is full, WorkerFailed, or what the function raised.
         """
-        if self.waiting >= self._settings.render_queue:
+        settings = self._settings
+        if self._jobs >= settings.worker_count + settings.render_queue:
             raise ApiError("busy", "Too many pictures wait to be rendered; try again in a moment.")
-        self.waiting += 1
+        # A picture larger than the whole budget runs alone.
+        share = min(pixels, settings.render_pixels)
+        self._jobs += 1
         try:
-            # A picture larger than the whole budget runs alone.
-            share = min(pixels, self._settings.render_pixels)
-            async with self._room:
-                await self._room.wait_for(
-                    lambda: self._pixels + share <= self._settings.render_pixels
-                )
-                self._pixels += share
+            await self._take(share)
+            try:
+                return await self._run(function, *args)
+            finally:
+                self._pixels -= share
+                self._freed.set()
         finally:
-            self.waiting -= 1
-        try:
-            return await self._run(function, *args)
-        finally:
-            self._pixels -= share
-            async with self._room:
-                self._room.notify_all()
+            self._jobs -= 1
+
+    async def _take(self, share: int) -> None:
+        """Wait for room, in turn: a large picture is not overtaken for ever by small ones."""
+        if not share:
+            return
+        async with self._turn:
+            while self._pixels + share > self._settings.render_pixels:
+                self._freed.clear()
+                await self._freed.wait()
+            self._pixels += share
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
+        for last in (False, True):
+            pool = self._pool
+            try:
+                return await self._run_in(pool, function, *args)
+            except BrokenProcessPool:
+                if last or self._stopped:
+                    break
+                self._replace(pool)
+        raise WorkerFailed("The workers ended before it was done.")
+
+    async def _run_in(self, pool: _Pool, function: Callable[..., T], *args: Any) -> T:
         deadline = self._settings.render_deadline
-        future = self._pool.schedule(function, args=args, timeout=deadline)
         try:
-            result: T = await asyncio.wrap_future(future)
+            job = pool.schedule(function, args, deadline)
+            result: T = await asyncio.wrap_future(job)
         except TimeoutError:
             raise WorkerFailed(f"It took longer than {deadline:g} s.") from None
         except ProcessExpired:
@@ -96,15 +141,39 @@ class Workers:
             raise WorkerFailed("It needs more memory than a worker has.") from None
         return result
 
+    def _new_pool(self) -> _Pool:
+        processes = ProcessPool(
+            max_workers=self._settings.worker_count,
+            max_tasks=MAX_TASKS,
+            initializer=_prepare,
+            initargs=(int(self._settings.render_memory),),
+            context=self._context,
+        )
+        return _Pool(processes)
+
+    def _replace(self, broken: _Pool) -> None:
+        """A pool gives up when a worker dies without a job, as by the kernel's OOM killer."""
+        if broken is not self._pool:
+            return
+        log.warning("the workers ended by themselves; new ones are started")
+        self._pool = self._new_pool()
+        ending = asyncio.create_task(asyncio.to_thread(broken.end))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
 
 def _nothing() -> None:
     return None
 
 
-def _prepare(memory: int, parent: int) -> None:
-    """In the worker: low priority, little memory, and no life without the node."""
+def _prepare(memory: int) -> None:
+    """In the worker: low priority, little memory, and no life without its parent, the forkserver.
+
+    The forkserver ends when the node does, however that ends.
+    """
+    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    del parent
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getppid() != parent:
+        os._exit(1)
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from .exchange import Exchange, Problem
 from .model import MAX_REPLICATION, PARTITIONS, Member, RingError, Table
+from .primaries import Primaries
 from .shares import fair_shares, rounded
 
 
@@ -50,7 +51,7 @@ def place(
     free = [sum(1 << member for member in row) for row in before]
     rows = [_legal_part(row, zones, copies, held, wanted) for row in before]
     Exchange(Problem(copies, zones, wanted, free), rows).solve()
-    _order(rows, before, copies)
+    _order(rows, before, copies, len(ordered))
     keys = tuple(tuple(ordered[i].key for i in row) for row in rows)
     return Table(replication, write_quorum or replication // 2 + 1, keys)
 
@@ -72,49 +73,11 @@ def _legal_part(
     return sorted(kept, key=row.index)
 
 
-def _order(rows: list[list[int]], before: list[list[int]], copies: int) -> None:
-    """Put the primary first, then those that stay, then the new ones.
-
-    A bipartite matching with capacities, by augmenting paths; it exists, for giving every member
-    1/copies of each of its partitions is a fractional one.
-    """
-    held: dict[int, int] = {}
-    for row in rows:
-        for member in row:
-            held[member] = held.get(member, 0) + 1
-    room = {member: -(-count // copies) for member, count in held.items()}
-    leads: dict[int, set[int]] = {member: set() for member in held}
-    for p, row in enumerate(rows):
-        first = next((m for m in before[p] if m in row), None)
-        if first is not None and first == before[p][0] and len(leads[first]) < room[first]:
-            leads[first].add(p)
-    placed = {p for taken in leads.values() for p in taken}
-    for p in range(len(rows)):
-        if p not in placed:
-            _lead(p, rows, leads, room)
-    primary = {p: member for member, taken in leads.items() for p in taken}
+def _order(rows: list[list[int]], before: list[list[int]], copies: int, members: int) -> None:
+    """Put the primary first, then those that stay, then the new ones."""
+    first = [row[0] if row else None for row in before]
+    leaders = Primaries(rows, copies, members).spread(first)
     for p, row in enumerate(rows):
         old = {m: i for i, m in enumerate(before[p])}
-        row.sort(key=lambda m: (m != primary[p], old.get(m, len(old)), m))
-
-
-def _lead(p: int, rows: list[list[int]], leads: dict[int, set[int]], room: dict[int, int]) -> None:
-    """Give partition p a primary, moving others' primaries along a shortest chain if need be."""
-    came: dict[int, tuple[int, int | None]] = {}
-    frontier = [(m, p, None) for m in sorted(rows[p], key=lambda m: len(leads[m]) - room[m])]
-    chain: list[tuple[int, int, int | None]] = list(frontier)
-    for member, through, parent in chain:
-        if member in came:
-            continue
-        came[member] = (through, parent)
-        if len(leads[member]) < room[member]:
-            taker: int | None = member
-            while taker is not None:
-                moved, giver = came[taker]
-                if giver is not None:
-                    leads[giver].remove(moved)
-                leads[taker].add(moved)
-                taker = giver
-            return
-        chain += [(m, q, member) for q in sorted(leads[member]) for m in rows[q] if m not in came]
-    raise ValueError("No order of owners spreads the primaries.")
+        leader = leaders[p]
+        row.sort(key=lambda m: (m != leader, old.get(m, len(old)), m))
