@@ -137,6 +137,7 @@ class _Reader:
         self._settings = settings
         self._parts = 0
         self._header = (b"", b"")
+        self._header_bytes = 0
         self._disposition: dict[bytes, bytes] = {}
         self._name = ""
         self._is_image = False
@@ -165,7 +166,8 @@ class _Reader:
         self._parts += 1
         if self._parts > PARTS:
             raise ApiError("bad_form", f"The form has more than {PARTS} parts.")
-        self._header, self._disposition, self._text = (b"", b""), {}, b""
+        self._header, self._header_bytes = (b"", b""), 0
+        self._disposition, self._text = {}, b""
         self._name, self._is_image = "", False
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -175,9 +177,10 @@ class _Reader:
         self._grow_header(b"", data[start:end])
 
     def _grow_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEADER_BYTES:
+            raise ApiError("bad_form", f"A part's headers have more than {HEADER_BYTES} bytes.")
         self._header = (self._header[0] + name, self._header[1] + value)
-        if len(self._header[0]) + len(self._header[1]) > HEADER_BYTES:
-            raise ApiError("bad_form", "A part's header is too long.")
 
     def _header_end(self) -> None:
         name, value = self._header

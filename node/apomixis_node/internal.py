@@ -6,6 +6,8 @@ caller's epoch and the incarnation that is meant.
 
 from __future__ import annotations
 
+import re
+
 from anyio import to_thread
 from prometheus_client import generate_latest
 from starlette.requests import Request
@@ -35,6 +37,7 @@ from apomixis_ring.model import RingError, is_image_id
 from apomixis_ring.reading import loads
 
 RING_BYTES = 4 * 1024 * 1024
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 async def guard(request: Request) -> Node:
@@ -54,10 +57,9 @@ async def guard(request: Request) -> Node:
 async def guard_epoch(request: Request) -> tuple[Node, int]:
     """As `guard`, and the epoch of the call: 409 with the newer ring for one that is behind."""
     node = await guard(request)
-    text = request.headers.get(EPOCH, "")
-    if not text.isdigit():
+    epoch = _number(request, EPOCH)
+    if epoch is None:
         raise ApiError("bad_request", f"The header {EPOCH} must carry the caller's epoch.")
-    epoch = int(text)
     if epoch > node.rings.epoch:
         await _catch_up(node, request.headers.get(FROM, ""))
     node.rings.require(epoch)
@@ -75,6 +77,12 @@ async def _catch_up(node: Node, caller: str) -> None:
         return
     except UnreachableError as silence:
         raise ApiError("not_ready", f"This node's ring is older than yours: {silence}") from silence
+
+
+def _number(request: Request, header: str) -> int | None:
+    """A header's number, if it is one that can be: `int` alone would take what is none."""
+    text = request.headers.get(header, "")
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def identity(request: Request) -> Response:
@@ -120,9 +128,9 @@ async def put_ring(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """This node's own word on itself. A caller with an older ring gets the newer one (409)."""
     node = await guard(request)
-    epoch = request.headers.get(EPOCH, "")
-    if epoch.isdigit() and int(epoch) < node.rings.epoch:
-        node.rings.require(int(epoch))
+    epoch = _number(request, EPOCH)
+    if epoch is not None and epoch < node.rings.epoch:
+        node.rings.require(epoch)
     return JSONResponse(await info.own_status(node))
 
 
@@ -145,8 +153,8 @@ async def put_original(request: Request) -> Response:
 async def _put_original(request: Request) -> Response:
     node, epoch = await guard_epoch(request)
     image_id = _image_id(request)
-    extension, stamp = request.headers.get(EXTENSION, ""), request.headers.get(STAMP, "")
-    if extension not in BY_EXTENSION or not stamp.isdigit():
+    extension, stamp = request.headers.get(EXTENSION, ""), _number(request, STAMP)
+    if extension not in BY_EXTENSION or stamp is None:
         raise ApiError("bad_request", f"The headers {EXTENSION} and {STAMP} must say what it is.")
     if node.key not in {m.key for m in node.rings.ring.writers(image_id)}:
         raise ApiError("wrong_member", f"{node.identity.name} is no owner of this image.")
@@ -157,12 +165,12 @@ async def _put_original(request: Request) -> Response:
             incoming.finish()
             if incoming.digest != image_id:
                 raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.")
-            created = await put_here(node, epoch, incoming, extension, int(stamp))
+            created = await put_here(node, epoch, incoming, extension, stamp)
     except DiskFull as full:
         raise disk_full(node, full) from None
     except DiskFailed as failed:
         raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
-    return JSONResponse({"stamp": int(stamp)}, 201 if created else 200)
+    return JSONResponse({"stamp": stamp}, 201 if created else 200)
 
 
 async def get_original(request: Request) -> Response:

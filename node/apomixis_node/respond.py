@@ -1,7 +1,8 @@
 """Answers that are files: validators, conditions and ranges, exactly as nginx decides them.
 
 A client must not be able to tell whether nginx or the node served a file, so the order of checks
-and the odd cases (a weak If-Match, two ranges) follow nginx 1.22's not-modified and range filters.
+and the odd cases (a weak If-Match, two ranges, a date that is none) follow nginx 1.22's
+not-modified and range filters with `if_modified_since before` and `max_ranges 1`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 
 from apomixis_node.errors import ApiError
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-_RANGE = re.compile(r"\s*(\d*)\s*-\s*(\d*)\s*")
+_RANGE = re.compile(r" *(?:([0-9]{1,4000}) *- *([0-9]{0,4000})|-([0-9]{1,4000})) *")
+_LARGEST = 2**63 - 1
+# The three forms of RFC 9110; whatever zone follows counts as GMT.
+_DATE = re.compile(r"[A-Za-z]{3,9},? [\w -]*?\d\d:\d\d:\d\d(?: \d{4})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ def image_headers(
 def condition(headers: Mapping[str, str], validators: Validators) -> int:
     """The status that the request's conditions ask for: 200, 304 or 412."""
     mtime = validators.mtime
-    unmodified = _date(headers.get("if-unmodified-since"))
-    if unmodified is not None and mtime > unmodified:
+    unmodified = headers.get("if-unmodified-since")
+    if unmodified is not None and mtime > _date(unmodified):
         return 412
     if (wanted := headers.get("if-match")) is not None and not _matches(
         wanted, validators.etag, weak=False
@@ -68,10 +73,8 @@ def condition(headers: Mapping[str, str], validators: Validators) -> int:
     since, tags = headers.get("if-modified-since"), headers.get("if-none-match")
     if since is None and tags is None:
         return 200
-    if since is not None:
-        date = _date(since)
-        if date is None or mtime > date:
-            return 200
+    if since is not None and mtime > _date(since):
+        return 200
     if tags is not None and not _matches(tags, validators.etag, weak=True):
         return 200
     return 304
@@ -80,28 +83,39 @@ def condition(headers: Mapping[str, str], validators: Validators) -> int:
 def byte_range(headers: Mapping[str, str], validators: Validators) -> tuple[int, int] | None:
     """The one range [start, end) asked for, or None for the whole file.
 
-    Several ranges get the whole. Raises ApiError `range_not_satisfiable` (416).
+    Several ranges inside it get the whole. Raises ApiError `range_not_satisfiable` (416).
     """
     text = headers.get("range", "")
-    if not text.lower().startswith("bytes=") or not _if_range(headers, validators):
+    if len(text) < 7 or text[:6].lower() != "bytes=" or not _if_range(headers, validators):
         return None
-    specs = text[6:].split(",")
-    if len(specs) > 1:
-        return None
-    match = _RANGE.fullmatch(specs[0])
-    first, last = (match[1], match[2]) if match else ("", "")
-    length = validators.length
-    if first:
-        start, end = int(first), min(int(last) + 1 if last else length, length)
-    else:
-        start, end = max(0, length - int(last or 0)), length
-    if not (first or last) or start >= end:
-        raise ApiError(
-            "range_not_satisfiable",
-            f"The picture has {length} bytes; ask for a range inside them.",
-            {"length": length},
-        )
-    return start, end
+    found = None
+    for spec in text[6:].split(","):
+        start, end = _bounds(spec, validators.length)
+        if start < end and found:
+            return None
+        if start < end:
+            found = start, end
+    if found is None:
+        raise _not_satisfiable(validators.length)
+    return found
+
+
+def _bounds(spec: str, length: int) -> tuple[int, int]:
+    match = _RANGE.fullmatch(spec)
+    first, last, suffix = (int(n or -1) for n in match.groups()) if match else (-1, -1, -1)
+    if match is None or max(first, last, suffix) > _LARGEST:
+        raise _not_satisfiable(length)
+    if suffix >= 0:
+        return max(0, length - suffix), length
+    return first, min(last + 1 if last >= 0 else length, length)
+
+
+def _not_satisfiable(length: int) -> ApiError:
+    return ApiError(
+        "range_not_satisfiable",
+        f"The picture has {length} bytes; ask for a range inside them.",
+        {"length": length},
+    )
 
 
 def _if_range(headers: Mapping[str, str], validators: Validators) -> bool:
@@ -120,10 +134,11 @@ def _matches(header: str, etag: str, *, weak: bool) -> bool:
     return etag in ([tag.removeprefix("W/") for tag in tags] if weak else tags)
 
 
-def _date(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _date(text: str) -> int:
+    """Seconds since 1970, or -1 where the text is no date: older than every picture."""
+    match = _DATE.match(text)
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        date = parsedate_to_datetime(f"{match[0]} GMT" if match else "")
+        return int(date.replace(tzinfo=UTC).timestamp())
     except (ValueError, TypeError, OverflowError):
-        return None
+        return -1
