@@ -56,7 +56,7 @@ async def _holds(node: Node, member: Member, ring: Ring, image_id: str) -> bool 
         if node.is_me(member):
             await originals.here(node, image_id)
         else:
-            await node.peers.call(member, "HEAD", f"/originals/{image_id}", ring=ring)
+            await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
     except (UnreachableError, RingChangedError):
         return None
     except ApiError as error:

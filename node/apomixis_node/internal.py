@@ -25,7 +25,6 @@ from apomixis_node.peers import (
     EXTENSION,
     FROM,
     INCARNATION,
-    MEMBER,
     STAMP,
     RingChangedError,
     UnreachableError,
@@ -173,8 +172,17 @@ async def _put_original(request: Request) -> Response:
     return JSONResponse({"stamp": stamp}, 201 if created else 200)
 
 
+async def get_held(request: Request) -> Response:
+    """What this node holds of an image. Not a HEAD of the original: its "no" would have no body."""
+    node, _ = await guard_epoch(request)
+    found = await originals.here(node, _image_id(request))
+    return JSONResponse(
+        {"extension": found.extension, "length": found.length, "stamp": found.stamp}
+    )
+
+
 async def get_original(request: Request) -> Response:
-    """GET and HEAD: this node's original, whole or one range of it."""
+    """This node's original, whole or one range of it."""
     node, _ = await guard_epoch(request)
     image_id = _image_id(request)
     original = await originals.here(node, image_id)
@@ -187,8 +195,6 @@ async def get_original(request: Request) -> Response:
         EXTENSION: held.extension,
         STAMP: str(held.stamp),
     }
-    if request.method == "HEAD":
-        return Response(headers=headers)
     stream = originals.stream_here(node, image_id, start, end)
     return StreamingResponse(stream, 206 if part else 200, headers)
 
@@ -241,9 +247,9 @@ ROUTES = [
     Route("/ring", get_ring, methods=["GET"]),
     Route("/ring", put_ring, methods=["PUT"]),
     Route("/status", status),
+    Route("/held/{id}", get_held),
     Route("/originals/{id}", get_original, methods=["GET"]),
     Route("/originals/{id}", put_original, methods=["PUT"]),
     Route("/about/{id}", get_about),
     Route("/renditions/{id}/{name}", get_rendition),
 ]
-__all__ = ["MEMBER", "ROUTES", "healthz", "readyz"]

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
-from apomixis_node.peers import EXTENSION, STAMP, RingChangedError, UnreachableError
+from apomixis_node.peers import RingChangedError, UnreachableError
 from apomixis_node.readers import from_readers
 from apomixis_node.respond import Validators
 from apomixis_node.state import Node
@@ -65,10 +65,8 @@ async def find(node: Node, image_id: str) -> Held:
         return Held(original.extension, original.length, original.stamp)
 
     async def there(member: Member, ring: Ring) -> Held:
-        answer = await node.peers.call(member, "HEAD", f"/originals/{image_id}", ring=ring)
-        headers = answer.headers
-        length = int(headers["Content-Length"])
-        return Held(headers[EXTENSION], length, int(headers[STAMP]), member)
+        answer = await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
+        return Held(**answer.json(), member=member)
 
     return await from_readers(node, image_id, on_my_disk, there)
 
