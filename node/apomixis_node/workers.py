@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 import structlog
@@ -167,11 +168,13 @@ def _nothing() -> None:
 
 
 def _prepare(memory: int) -> None:
-    """In the worker: low priority, little memory, and no life without its parent, the forkserver.
+    """In the worker: low priority, little memory, and no life without the node.
 
-    The forkserver ends when the node does, however that ends.
+    The forkserver ends once nobody holds its pipe, and takes its children with it. Each child gets
+    the pipe too: given up here, the node alone holds it, and its end is theirs, however it comes.
     """
     parent = os.getppid()
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
