@@ -36,7 +36,7 @@ async def _error(request: Request, wrong: Exception) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         response: Response = error_page(error)
     else:
-        response = JSONResponse(error.body(), error.status)
+        response = JSONResponse(error.body(), error.status, {"Vary": "Accept"})
     response.headers.update(error.headers())
     if isinstance(wrong, HTTPException) and wrong.headers:
         response.headers.update(wrong.headers)

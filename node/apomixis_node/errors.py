@@ -34,7 +34,6 @@ STATUS_OF = MappingProxyType(
         "hash_mismatch": 422,
         "busy": 429,
         "head_too_large": 431,
-        "head_too_large": 431,
         "internal_error": 500,
         "not_ready": 503,
         "quorum_not_met": 503,

@@ -17,6 +17,13 @@ from apomixis_node.respond import Validators, byte_range, condition, image_heade
 from apomixis_node.state import Node
 
 DAY_S = 86400
+# Whether the stand-in or words are sent depends on Accept, whatever the URL's extension is.
+STAND_IN_HEADERS = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept",
+    "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "*",
+}
 
 
 async def image(request: Request) -> Response:
@@ -119,4 +126,4 @@ async def _fallback(
         data = await renditions.rendition(node, stand_in, path.size, form)
     except ApiError:
         return None
-    return Response(data, error.status, {"Cache-Control": "no-store"}, form.mime)
+    return Response(data, error.status, STAND_IN_HEADERS, form.mime)
