@@ -76,7 +76,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: small, with one Host, and not too far ahead of the answers."""
-        self._in_head, self._moved = False, True
+        self._moved = True
         self._end_deadline()
         if self._refused:
             return
@@ -88,6 +88,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self._refuse(TOO_MANY)
         else:
             super().on_headers_complete()
+            self._in_head = False
 
     def on_body(self, body: bytes) -> None:
         """The app's, unless it was refused."""
@@ -171,17 +172,25 @@ class HardenedProtocol(HttpToolsProtocol):
         else:
             self._close()
 
-    def _answering(self) -> bool:
+    def _answering(self) -> RequestResponseCycle | None:
+        """The last request that was taken, while its answer isn't whole."""
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        return None if cycle is None or cycle.response_complete else cycle
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer and close; only close where that would land in the middle of another answer."""
+        """Answer and close: in its turn, and never in the middle of another answer."""
         self._refused = True
         self._end_deadline()
-        if self.transport.is_closing():
+        cycle = self._answering()
+        if cycle is not None and self._in_head:
+            cycle.keep_alive = False  # earlier requests are whole: they get their answers
             return
-        if not self._answering():
+        if cycle is None or not (cycle.response_started or self.pipeline):
+            self._say(error)
+        self._close()
+
+    def _say(self, error: ApiError) -> None:
+        if not self.transport.is_closing():
             body = json.dumps(error.body()).encode()
             head = (
                 f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\n"
@@ -189,4 +198,3 @@ class HardenedProtocol(HttpToolsProtocol):
                 f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             self.transport.write(head.encode() + body)
-        self._close()
