@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
 
-.PHONY: help demo test unit lint format bench lock clean
+.PHONY: help demo test unit simulate lint format bench lock clean
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -45,6 +45,9 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import-linter, module length
 format: $(VENV)/.test ## ruff format and the fixes it is sure of
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+simulate: $(VENV)/.test ## the protocol on a simulated cluster: SEEDS=10000 histories, from FIRST=0 on
+	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
 
 bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -37,10 +37,12 @@ class Report:
 
     `epoch` is what it acknowledged, behind its barrier; `proofs` are by partition, and count only
     at the ring's epoch. `leftovers` counts copies that it does not own, None where not known yet.
-    `retired`: not a member any more, and every owner has all that it holds.
+    `retired`: not a member any more, and every owner has all that it holds. `blank`: its volume
+    was never a member's.
     """
 
     epoch: int
+    blank: bool = False
     proofs: Mapping[int, Proof] = field(default_factory=dict)
     leftovers: int | None = 0
     retired: bool = False
@@ -89,6 +91,20 @@ def target(ring: Ring, wanted: Wanted) -> Table:
     )
 
 
+def joinable(ring: Ring, wanted: Wanted, reports: Mapping[str, Report]) -> Wanted:
+    """`wanted` without volumes that have left the ring: tombstones did not wait for them.
+
+    Such a node hands over what is its owners', sets the rest aside, and comes back as another
+    incarnation.
+    """
+    members = tuple(m for m in wanted.members if m.key in ring or _is_blank(reports.get(m.key)))
+    return replace(wanted, members=members or ring.members)
+
+
+def _is_blank(report: Report | None) -> bool:
+    return report is not None and report.blank
+
+
 def changed(ring: Ring) -> tuple[int, ...]:
     """The partitions whose set of owners, or whose quorums, a pending table changes."""
     if ring.pending is None:
@@ -108,9 +124,10 @@ def step(
     """The next step of the protocol.
 
     `reports` by member key, of members and of leaving nodes; silence is absence. `lost` are
-    members whose loss was accepted, once they were fenced. `goal` is `target(ring, wanted)`, where
-    the caller has it already.
+    members whose loss was accepted, once they were fenced. `goal` is `target(ring, …)` of the
+    members that are `joinable`, where the caller has it already.
     """
+    wanted = joinable(ring, wanted, reports)
     goal = goal or target(ring, wanted)
     if ring.pending is None:
         if goal != ring.current:

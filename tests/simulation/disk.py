@@ -23,7 +23,8 @@ class Disk:
     unsynced: dict[str, Mark | None] = field(default_factory=dict)
     rotten: set[str] = field(default_factory=set)
     quarantined: dict[str, Mark] = field(default_factory=dict)
-    seen: int = 0  # when its ring was last known to be the newest
+    seen: int = 0  # when it was last known to be a member
+    blank: bool = True  # was never a member's
 
     def write(self, image_id: str, mark: Mark) -> None:
         """Visible now; durable after `fsync`."""
@@ -44,7 +45,8 @@ class Disk:
     def fsync(self, image_id: str) -> None:
         """Make it durable."""
         self.unsynced.pop(image_id, None)
-        self.quarantined.pop(image_id, None)
+        if image_id in self.marks:
+            self.quarantined.pop(image_id, None)
 
     def unlink(self, image_id: str) -> None:
         """Forget an id."""
@@ -63,8 +65,9 @@ class Disk:
         return {**self.quarantined, **self.marks}
 
     def set_aside(self, incarnation: str) -> None:
-        """Another incarnation; what is here goes to `former/`, and comes back only from a source."""
+        """Another incarnation; what is here goes to `former/`, and only a source brings it back."""
         self.incarnation = incarnation
+        self.blank = True
         self.marks.clear()
         self.unsynced.clear()
         self.rotten.clear()

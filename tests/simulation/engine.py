@@ -99,6 +99,8 @@ class Engine:
         self.deliver: Callable[[str, Request, Callable[[Reply | None], None]], bool] = _nobody
         self.log: list[str] = []
         self.interference = 0
+        self.holding = 0.0  # how often a message is kept back until `release`
+        self.held: list[Callable[[], None]] = []
 
     def note(self, text: str) -> None:
         """A line of the history."""
@@ -120,6 +122,11 @@ class Engine:
             task.procedure.close()
             if task.then is not None:
                 task.then(None)  # whoever waits for it hears silence
+
+    def release(self) -> None:
+        """What was kept back arrives, long after its sender gave up."""
+        self.ready += self.held
+        self.held.clear()
 
     def connected(self, a: str, b: str) -> bool:
         """Whether messages between two addresses arrive."""
@@ -172,6 +179,11 @@ class Engine:
         def silence() -> None:
             ticket.settled = True
 
+        if self.random.random() < self.holding:
+            self.held.append(lambda: self._arrive(sender, send, Ticket(send.to)))
+            self.interference += 1
+            self.ready.append(silence)
+            return ticket
         lost = self.random.random() < self.loss
         if lost or self.random.random() < self.late:
             self.interference += 1

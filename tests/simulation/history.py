@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from apomixis_ring.quorum import Verdict
@@ -21,8 +23,10 @@ ROUNDS = 300
 FAULTS = {
     "crash": 4,
     "boot": 8,
+    "boot_alone": 1,
     "cut": 2,
     "split": 2,
+    "hide": 1,
     "mend": 5,
     "scale": 4,
     "quorums": 1,
@@ -32,6 +36,25 @@ FAULTS = {
     "later": 1,
 }
 LOAD = {"upload": 5, "read": 6, "delete": 2, "verify": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A history with its weather given, to look closely at one danger. 0 draws the number."""
+
+    faults: Mapping[str, int]
+    load: Mapping[str, int] = field(default_factory=lambda: LOAD)
+    nodes: int = 0
+    replication: int = 0
+    write_quorum: int = 0
+    sizes: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    ids: tuple[str, ...] = IDS
+    fault_rate: float = 0.03
+    load_rate: float = 0.12
+    events: int = EVENTS
+    stalls: float | None = None
+    holding: float | None = None
+    loss: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +69,42 @@ class Failure:
         return "\n".join((f"seed {self.seed}", *self.log, self.violation))
 
 
-def run(seed: int, *, finish: bool = True) -> Failure | None:
-    """One history; None if all invariants held. `finish` also asks that it comes to rest."""
-    history = History(seed)
+def run(seed: int, scene: Scene | None = None) -> Failure | None:
+    """One history; None if all invariants held, and all came to rest in the end."""
+    history = History(seed, scene)
     try:
         history.play()
-        if finish:
-            history.heal()
+        history.heal()
     except Violation as wrong:
         return Failure(seed, str(wrong), tuple(history.world.engine.log))
     return None
 
 
+def _weather(dice: random.Random) -> Scene:
+    """Every seed has its own: some faults often, some never."""
+    faults = {kind: weight * dice.choice((0, 1, 1, 4)) for kind, weight in FAULTS.items()}
+    load = {kind: weight * dice.choice((1, 1, 3)) for kind, weight in LOAD.items()}
+    return Scene({**faults, "mend": faults["mend"] + 1}, load, fault_rate=0.02)
+
+
 class History:
     """The dice of one seed."""
 
-    def __init__(self, seed: int) -> None:
-        dice = self.dice = __import__("random").Random(f"history {seed}")
-        count = dice.randint(3, 5)
+    def __init__(self, seed: int, scene: Scene | None = None) -> None:
+        dice = self.dice = random.Random(f"history {seed}")
+        self.scene = scene = scene or _weather(dice)
+        count = scene.nodes or dice.randint(3, 5)
         zone_count = dice.choice((1, 2, 3))
         self.zones = [f"z{i % zone_count}" for i in range(8)]
-        replication = dice.randint(1, 4)
-        quorum = dice.randint(1, replication)
+        replication = scene.replication or dice.randint(1, 4)
+        quorum = scene.write_quorum or dice.randint(1, replication)
         self.world = World(seed, self.zones[:count], replication, quorum, partitions=PARTITIONS)
+        engine = self.world.engine
+        engine.loss = scene.loss
+        self.world.stalls = dice.choice((0.0, 0.02)) if scene.stalls is None else scene.stalls
+        engine.holding = dice.choice((0.0, 0.02)) if scene.holding is None else scene.holding
         for node in self.world.nodes.values():
             node.skew = dice.choice((0, 0, 500, -500, 3_000, -3_000))
-        # Every seed has its own weather: some faults often, some never.
-        self.faults = {kind: weight * dice.choice((0, 1, 1, 4)) for kind, weight in FAULTS.items()}
-        self.faults["mend"] += 1
-        self.load = {kind: weight * dice.choice((1, 1, 3)) for kind, weight in LOAD.items()}
         self.world.note(f"{count} nodes, {zone_count} zones, r={replication} W={quorum}")
         self.operators = 0
         for _ in range(dice.choice((1, 1, 2))):
@@ -87,10 +117,10 @@ class History:
 
     def play(self) -> None:
         """Load and faults."""
-        for _ in range(EVENTS):
-            if self.dice.random() < 0.12:
+        for _ in range(self.scene.events):
+            if self.dice.random() < self.scene.load_rate:
                 self._client()
-            if self.dice.random() < 0.02:
+            if self.dice.random() < self.scene.fault_rate:
                 self._fault()
             self.world.engine.step()
             self.world.check()
@@ -105,15 +135,17 @@ class History:
         node = self._node()
         if node is None:
             return
-        image_id = self.dice.choice(IDS)
-        kind = self.dice.choices(tuple(self.load), tuple(self.load.values()))[0]
-        procedure = scrub.verify(node) if kind == "verify" else getattr(actions, kind)(node, image_id)
+        image_id = self.dice.choice(self.scene.ids)
+        kind = self.dice.choices(tuple(self.scene.load), tuple(self.scene.load.values()))[0]
+        procedure = (
+            scrub.verify(node) if kind == "verify" else getattr(actions, kind)(node, image_id)
+        )
         self.world.engine.start(node.name, procedure)
 
     # ---- faults
 
     def _fault(self) -> None:
-        kind = self.dice.choices(tuple(self.faults), tuple(self.faults.values()))[0]
+        kind = self.dice.choices(tuple(self.scene.faults), tuple(self.scene.faults.values()))[0]
         getattr(self, f"_{kind}")()
 
     def _crash(self) -> None:
@@ -128,6 +160,15 @@ class History:
             self.world.note(f"{node.name} boots")
             node.boot()
 
+    def _boot_alone(self) -> None:
+        """Boot a node that nobody can reach."""
+        down = [n for n in self.world.nodes.values() if not n.alive]
+        if down:
+            node = self.dice.choice(down)
+            self._part([node.name], [n for n in self.world.nodes if n != node.name])
+            self.world.note(f"{node.name} boots alone")
+            node.boot()
+
     def _cut(self) -> None:
         names = sorted(self.world.nodes)
         operators = [f"operator-{i}" for i in range(1, self.operators + 1)]
@@ -139,6 +180,12 @@ class History:
         names = sorted(self.world.nodes) + [f"operator-{i + 1}" for i in range(self.operators)]
         few = self.dice.sample(names, min(len(names) - 1, self.dice.randint(1, 3)))
         self._part(few, [n for n in names if n not in few])
+
+    def _hide(self) -> None:
+        """Cut one or two nodes from all operators, and from no one else."""
+        names = sorted(self.world.nodes)
+        hidden = self.dice.sample(names, min(len(names), self.dice.randint(1, 2)))
+        self._part(hidden, [f"operator-{i + 1}" for i in range(self.operators)])
 
     def _part(self, here: list[str], there: list[str]) -> None:
         self.world.engine.cuts |= {frozenset((a, b)) for a in here for b in there}
@@ -154,7 +201,7 @@ class History:
         self.world.note("all links mended")
 
     def _scale(self) -> None:
-        self.scale(self.dice.randint(1, 6))
+        self.scale(self.dice.choice(self.scene.sizes))
 
     def scale(self, count: int) -> None:
         """So many nodes are wanted; those that are new have blank volumes."""
@@ -207,6 +254,8 @@ class History:
     def _later(self) -> None:
         self.world.engine.now += self.world.keep_ms * 2
         self.world.note("much later")
+        if self.dice.random() < 0.5:
+            self.world.engine.release()
         for node in self.world.nodes.values():
             if node.alive and self.dice.random() < 0.7:
                 self.world.engine.start(node.name, scrub.verify(node))
@@ -218,7 +267,9 @@ class History:
         world = self.world
         world.note("everything heals")
         engine = world.engine
-        engine.loss = engine.late = engine.doubling = 0.0
+        engine.loss = engine.late = engine.doubling = engine.holding = 0.0
+        world.stalls = 0.0
+        engine.release()
         self._mend()
         for node in world.nodes.values():
             if not node.alive:
@@ -251,9 +302,9 @@ class History:
                 if last:
                     break
             step = last[0] if last else None
-            if step is not None and getattr(step, "phase", None) is Phase.STABLE:
-                if all(n.caught_up(p) for n in world.nodes.values() for p in range(PARTITIONS) if n.ring):
-                    return
+            phase = getattr(step, "phase", None)
+            if phase is Phase.STABLE and all(_caught_up(node) for node in world.nodes.values()):
+                return
         raise Violation(f"liveness: not at rest, but {last}")
 
     def _finally(self, node: Node, image_id: str) -> None:
@@ -261,11 +312,13 @@ class History:
         record = world.records.get(image_id)
         if record is None or node.ring is None or world.forgiven(image_id):
             return
+        promised = record.promised()
         verdict: list[Verdict] = []
         world.engine.start("observer", actions.read(node, image_id), then=verdict.append)
         while not verdict and world.engine.step():
             world.check()
-        if record.promised() is not None and verdict != [Verdict.FOUND]:
+        undone = promised and any(s >= promised.stamp for s in record.tried_deletes)
+        if promised is not None and not undone and verdict != [Verdict.FOUND]:
             raise Violation(f"I5: {image_id} is {verdict} at {node.name} in the end")
         last_delete = max((a.stamp for a in record.deletes), default=0)
         held = node.disk.marks.get(image_id)
@@ -273,3 +326,7 @@ class History:
             raise Violation(f"I9: {image_id} was deleted, and {node.name} holds it in the end")
         if last_delete > max(record.tried_uploads, default=0) and verdict == [Verdict.FOUND]:
             raise Violation(f"I9: {image_id} was deleted, and {node.name} shows it in the end")
+
+
+def _caught_up(node: Node) -> bool:
+    return node.ring is None or all(node.caught_up(p) for p in range(PARTITIONS))

@@ -17,6 +17,7 @@ from apomixis_ring.epochs import Hearing
 from apomixis_ring.quorum import Decision
 from simulation.disk import Disk
 from simulation.engine import Reply
+from simulation.history import Scene
 from simulation.node import OK, Node
 
 if TYPE_CHECKING:
@@ -28,10 +29,14 @@ YES = Decision(True, "weakened")
 
 @dataclass(frozen=True)
 class Mutation:
-    """`patches` are (object, attribute, replacement)."""
+    """`patches` are (object, attribute, replacement); caught in one of `within` seeds from
+    `first` on, in `scene`, or in any weather."""
 
     name: str
     patches: tuple[tuple[object, str, Any], ...]
+    scene: Scene | None = None
+    first: int = 0
+    within: int = 100
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -85,7 +90,7 @@ def _says_ok(node: Node, *arguments: Any) -> Any:
 
 
 def _not_set_aside(disk: Disk, incarnation: str) -> None:
-    disk.incarnation = incarnation
+    disk.incarnation, disk.blank = incarnation, True
 
 
 def _same_incarnation(disk: Disk, incarnation: str) -> None:
@@ -107,6 +112,91 @@ def _accept_old(here: int, called: int) -> Hearing:
     return Hearing.CALLER_AHEAD if called > here else Hearing.SAME
 
 
+# Histories that look closely at one danger each.
+HIDDEN = Scene(
+    {"hide": 4, "mend": 2, "scale": 6},
+    {"upload": 6, "read": 6},
+    nodes=2,
+    replication=1,
+    sizes=(1, 2, 3),
+    fault_rate=0.012,
+    load_rate=0.1,
+    events=2000,
+)
+SPLIT = Scene(
+    {"split": 4, "mend": 2, "scale": 5},
+    {"upload": 6, "read": 8},
+    nodes=3,
+    replication=3,
+    write_quorum=3,
+    sizes=(3, 5, 6),
+    fault_rate=0.01,
+    load_rate=0.08,
+    events=2500,
+)
+TURNED = Scene(
+    {"scale": 8, "crash": 1, "boot": 3, "cut": 2, "mend": 2},
+    {"upload": 8, "verify": 6},
+    nodes=2,
+    replication=2,
+    write_quorum=1,
+    sizes=(2, 3),
+    fault_rate=0.02,
+    load_rate=0.15,
+    loss=0.15,
+)
+SHUFFLED = Scene(
+    {"scale": 1},
+    {"upload": 3, "verify": 3},
+    nodes=2,
+    replication=1,
+    sizes=(2, 3),
+    fault_rate=0.006,
+    load_rate=0.06,
+    events=3000,
+    stalls=0.1,
+)
+ROT = Scene(
+    {"rot": 6, "crash": 3, "boot": 4, "cut": 3, "mend": 2},
+    {"upload": 3, "verify": 5, "read": 8},
+    nodes=3,
+    replication=3,
+    write_quorum=2,
+    ids=("000a",),
+    load_rate=0.2,
+)
+RETURN = Scene(
+    {"crash": 4, "boot_alone": 5, "mend": 2},
+    {"upload": 3, "delete": 3, "read": 8},
+    nodes=3,
+    replication=3,
+    write_quorum=2,
+    ids=("000a", "001a"),
+    load_rate=0.2,
+)
+LATER = Scene(
+    {"later": 4, "crash": 2, "boot": 3, "mend": 2},
+    {"upload": 3, "delete": 3, "read": 2, "verify": 2},
+    nodes=3,
+    replication=2,
+    sizes=(2, 3),
+    ids=("000a",),
+    fault_rate=0.02,
+    holding=0.08,
+)
+LEFT = Scene(
+    {"scale": 6, "crash": 3, "boot": 4, "later": 3},
+    {"upload": 3, "delete": 3, "read": 2, "verify": 3},
+    nodes=3,
+    replication=2,
+    write_quorum=1,
+    sizes=(2, 3),
+    ids=("000a", "001a", "002a"),
+    fault_rate=0.012,
+    load_rate=0.1,
+    events=3000,
+)
+
 MUTATIONS = (
     Mutation("commit without proof", ((transition, "unproved", lambda *_: ()),)),
     Mutation(
@@ -122,8 +212,10 @@ MUTATIONS = (
     ),
     Mutation("no new stamp for bytes already there", ((Disk, "write", _keeps_stamp),)),
     Mutation("proof by gaining owners only", ((transition, "unproved", _gaining_only),)),
-    Mutation("R - 1 sources", ((transition, "unproved", _asked_one_less),
-                               (transition, "sources_needed", lambda *_: 0))),
+    Mutation(
+        "R - 1 sources",
+        ((transition, "unproved", _asked_one_less), (transition, "sources_needed", lambda *_: 0)),
+    ),
     Mutation(
         "acknowledge on the current table only",
         ((quorum, "acknowledged", lambda r, i, h: _acknowledged(_only_current(r), i, h)),),
@@ -131,33 +223,69 @@ MUTATIONS = (
     Mutation(
         "older epoch accepted",
         ((epochs, "hear", _accept_old), (epochs, "may_finish", lambda *_: True)),
+        HIDDEN,
     ),
     Mutation("wrong incarnation accepted", ((epochs, "is_meant", lambda *_: True),)),
     Mutation("delete by W where W < R", ((quorum, "deleted", _acknowledged),)),
     Mutation("404 at R - 1", ((quorum, "read", _certain_one_less),)),
-    Mutation("404 at R where W > R", ((quorum, "read", _certain_is_r),)),
+    Mutation("404 at R where W > R", ((quorum, "read", _certain_is_r),), SPLIT),
     Mutation(
         "404 asks only the old table",
         ((quorum, "read", lambda r, i, h: _read(_only_current(r), i, h)),),
+        HIDDEN,
     ),
     Mutation("a blank volume keeps its incarnation", ((Disk, "set_aside", _same_incarnation),)),
-    Mutation("tombstones expire by age only", ((proof, "may_expire", lambda r, m, age, keep, _: (
-        Decision(age >= keep, ""))),)),
-    Mutation("no barrier on adopting", ((epochs, "adopted", lambda *_: True),
-                                        (epochs, "may_finish", lambda *_: True))),
+    Mutation(
+        "tombstones expire by age only",
+        ((proof, "may_expire", lambda r, m, age, keep, _: Decision(age >= keep, "")),),
+        LATER,
+    ),
+    Mutation(
+        "no barrier on adopting",
+        ((epochs, "adopted", lambda *_: True), (epochs, "may_finish", lambda *_: True)),
+        SHUFFLED,
+    ),
     Mutation("no going round under skew", ((Node, "write", _says_ok),)),
-    Mutation("an equal stamp resurrects", ((marks, "wins", lambda k, s: (
-        k is not None and k.stamp > s)),)),
-    Mutation("drop on belief", ((proof, "may_drop", lambda r, i, me, *_: (
-        Decision(r.pending is None and me not in r.current[i], ""))),)),
-    Mutation("a drop outlives its epoch", ((epochs, "may_unlink", lambda *_: True),
-                                           (epochs, "adopted", lambda *_: True))),
-    Mutation("quarantine says no", ((answers, "answer", lambda m, **k: (
-        _answer(m, **{**k, "quarantined": False}))),)),
-    Mutation("no former/", ((Disk, "set_aside", _not_set_aside),)),
-    Mutation("catch-up skipped", ((proof, "caught_up", lambda *_: True),)),
-    Mutation("ready before enough owners were heard", ((proof, "may_answer", lambda *_: True),)),
-    Mutation("a late notice after expiry", ((epochs, "too_late", lambda *_: False),)),
-    Mutation("W changed without a transition", ((transition, "changed", lambda r: tuple(
-        p for p in _changed(r) if r.pending and set(r.current[p]) != set(r.pending[p]))),)),
+    Mutation(
+        "an equal stamp resurrects", ((marks, "wins", lambda k, s: k is not None and k.stamp > s),)
+    ),
+    Mutation(
+        "drop on belief",
+        (
+            (
+                proof,
+                "may_drop",
+                lambda r, i, me, *_: Decision(r.pending is None and me not in r.current[i], ""),
+            ),
+        ),
+        TURNED,
+    ),
+    Mutation(
+        "a drop outlives its epoch",
+        ((epochs, "may_unlink", lambda *_: True), (epochs, "adopted", lambda *_: True)),
+        SHUFFLED,
+    ),
+    Mutation(
+        "quarantine says no",
+        ((answers, "answer", lambda m, **k: _answer(m, **{**k, "quarantined": False})),),
+        ROT,
+    ),
+    Mutation("no former/", ((Disk, "set_aside", _not_set_aside),), LEFT),
+    Mutation("catch-up skipped", ((proof, "caught_up", lambda *_: True),), RETURN),
+    Mutation(
+        "ready before enough owners were heard", ((proof, "may_answer", lambda *_: True),), RETURN
+    ),
+    Mutation("a late notice after expiry", ((epochs, "too_late", lambda *_: False),), LATER),
+    Mutation(
+        "W changed without a transition",
+        (
+            (
+                transition,
+                "changed",
+                lambda r: tuple(
+                    p for p in _changed(r) if r.pending and set(r.current[p]) != set(r.pending[p])
+                ),
+            ),
+        ),
+    ),
 )

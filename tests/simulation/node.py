@@ -96,9 +96,15 @@ class Node:
         while True:
             yield Pause()
             ring = self.ring
-            mine = [] if ring is None else [
-                p for p, row in enumerate(ring.current) if self.key in row and p not in self.sure
-            ]
+            mine = (
+                []
+                if ring is None
+                else [
+                    p
+                    for p, row in enumerate(ring.current)
+                    if self.key in row and p not in self.sure
+                ]
+            )
             if not mine:
                 self.living = False
                 return
@@ -119,7 +125,9 @@ class Node:
 
     def caught_up(self, index: int) -> bool:
         """Its "no" is certain. A new owner's is: until the commit it is not trusted with a yes."""
-        return index in self.sure or (self.ring is not None and self.key not in self.ring.current[index])
+        return index in self.sure or (
+            self.ring is not None and self.key not in self.ring.current[index]
+        )
 
     def _heard_enough(self, ring: Ring, index: int, now: set[str], began: int) -> None:
         heard = self.heard.get(index, set())
@@ -167,7 +175,7 @@ class Node:
                 self.heard.pop(p, None)
         self.proofs.clear()
         if self.key in ring:
-            self.disk.seen = self.clock
+            self.disk.seen, self.disk.blank = self.clock, False
         self._start_living()
 
     def _barrier(self, epoch: int) -> Procedure:
@@ -184,7 +192,7 @@ class Node:
             i for i in self.disk.marks if ring and self.key not in ring.current[self.index(i)]
         ]
         retired = self.retired_at == epoch > 0
-        report = Report(acknowledged, dict(self.proofs), len(unowned), retired)
+        report = Report(acknowledged, self.disk.blank, dict(self.proofs), len(unowned), retired)
         return Reply("ok", {"member": self.member, "report": report})
         yield
 
@@ -238,14 +246,14 @@ class Node:
         """Write under an epoch, which is looked at again right before the rename."""
         self.under_way[epoch] += 1
         try:
-            yield Pause()
+            yield from self.world.dawdle()
             known = self.disk.known(image_id)
             if not wanted(known):
                 return Reply("newer", {"stamp": known.stamp if known else 0})
             if self.ring is None or not epochs.may_finish(epoch, self.ring.epoch):
                 return Reply("stale", {"ring": self.ring})
             self.disk.write(image_id, mark)
-            yield Pause()
+            yield from self.world.dawdle()
             self.disk.fsync(image_id)
             return OK
         finally:

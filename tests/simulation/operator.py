@@ -1,4 +1,4 @@
-"""A simulated operator: it looks, asks `transition.step`, does one thing, and forgets everything."""
+"""A simulated operator: it looks, asks `transition.step`, does one thing, and forgets all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ def once(world: World, name: str) -> Procedure:
     if wanted is None:
         return None
     step = transition.step(
-        ring, wanted, reports, world.accepted_loss, goal(ring, wanted)
+        ring,
+        wanted,
+        reports,
+        world.accepted_loss,
+        goal(ring, transition.joinable(ring, wanted, reports)),
     )
     yield Pause()
     if step.swap is not None:
@@ -69,8 +73,10 @@ def _carry_out(
     by_key = {m.key: m for m in members.values()}
     for key, report in reports.items():
         if report.epoch < ring.epoch:
-            yield from call(by_key[key].name, Request("ring", meant=by_key[key].incarnation,
-                                                       body={"ring": ring}))
+            yield from call(
+                by_key[key].name,
+                Request("ring", meant=by_key[key].incarnation, body={"ring": ring}),
+            )
     for key in step.members:
         if key not in by_key:
             continue

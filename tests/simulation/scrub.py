@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def verify(node: Node) -> Procedure:
     """One pass: quarantine what is rotten, fetch it again, hand over, drop, expire."""
     for image_id in sorted(node.disk.rotten):
-        if (mark := node.disk.marks.get(image_id)) is not None:
+        mark = node.disk.marks.get(image_id)
+        if mark is not None and image_id in node.disk.rotten:
             node.disk.unlink(image_id)
             node.disk.quarantined[image_id] = mark
         yield Pause()
@@ -57,10 +58,6 @@ def clear(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
     Returns whether all owners have it.
     """
     index = ring.index(image_id)
-    if epochs.too_late(node.disk.seen, node.clock, node.world.keep_ms) and node.key not in ring:
-        node.world.note(f"{node.name} was away too long: {image_id} is set aside")
-        node.disk.unlink(image_id)
-        return True
     found = yield from _asked(node, ring, ring.current[index], image_id)
     for key, known in list(found.items()):
         if marks.newer(mark, known):
@@ -80,13 +77,13 @@ def _drop(
         return
     node.under_way[ring.epoch] += 1
     try:
-        yield Pause()
+        yield from node.world.dawdle()
         here = node.ring
         assert here is not None
-        if epochs.may_unlink(here, ring.epoch, index, node.key):
-            if node.disk.marks.get(image_id) == mark:
-                node.world.dropped(node, image_id, mark)
-                node.disk.unlink(image_id)
+        allowed = epochs.may_unlink(here, ring.epoch, index, node.key)
+        if allowed and node.disk.marks.get(image_id) == mark:
+            node.world.dropped(node, ring, image_id, mark)
+            node.disk.unlink(image_id)
     finally:
         node.under_way[ring.epoch] -= 1
 
@@ -102,11 +99,18 @@ def _expire(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
 
 
 def retire(node: Node) -> Procedure:
-    """A leaving node hands over whatever its owners lack, and then says so."""
+    """A leaving node hands over whatever its owners lack, and then says so.
+
+    One that was away too long has nothing to say: what it holds may have been deleted meanwhile.
+    """
     ring = node.ring
     if ring is None or node.key in ring:
         return
     done = True
+    if epochs.too_late(node.disk.seen, node.clock, node.world.keep_ms):
+        node.world.note(f"{node.name} was away too long to hand anything over")
+        node.retired_at = ring.epoch
+        return
     for image_id in sorted(node.disk.marks):
         mark = node.disk.marks.get(image_id)
         if mark is not None:

@@ -11,14 +11,14 @@ from apomixis_ring.model import Ring, Table
 from apomixis_ring.placement import place
 from apomixis_ring.transition import Wanted
 from simulation.disk import Disk
-from simulation.engine import Engine, Reply, Request
+from simulation.engine import Engine, Pause, Procedure, Reply, Request
 from simulation.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818
     """An invariant, by name, that did not hold."""
 
 
@@ -77,6 +77,7 @@ class World:
         self.engine.deliver = self._deliver
         self.keep_ms = keep_ms
         self.nodes: dict[str, Node] = {}
+        self.stalls = 0.0
         self.attic: dict[str, Node] = {}  # volumes of nodes that have left
         self.lost: set[str] = set()
         self.accepted_loss: set[str] = set()
@@ -150,7 +151,7 @@ class World:
         return node if node is not None and node.key == key else None
 
     def holds(self, key: str, image_id: str, stamp: int) -> bool:
-        """Whether that member's disk, running or not, or lost and not replaced, counts as a copy."""
+        """Whether that member's disk counts as a copy: running or not, or lost and not replaced."""
         node = self.by_key(key)
         if node is None:
             return key in self.lost
@@ -194,10 +195,14 @@ class World:
         self.attic[name] = node
         self.note(f"{name} is gone")
 
-    def dropped(self, node: Node, image_id: str, mark: Mark) -> None:
+    def dawdle(self) -> Procedure:
+        """A disk takes its time, now and then a lot of it."""
+        dice = self.engine.random
+        for _ in range(200 if dice.random() < self.stalls else 1):
+            yield Pause()
+
+    def dropped(self, node: Node, ring: Ring, image_id: str, mark: Mark) -> None:
         """I2: what step 8 demands, looked at from outside."""
-        ring = node.ring
-        assert ring is not None
         owners = ring.current[ring.index(image_id)]
         if ring.pending is not None or node.key in owners:
             raise Violation(f"I2: {node.key} drops {image_id} at epoch {ring.epoch}")
