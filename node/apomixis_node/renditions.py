@@ -39,6 +39,8 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
         return data
 
     async def there(member: Member, ring: Ring) -> bytes:
+        # A render may be silent for long; a member that is frozen is not waited for as long.
+        await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
         answer = await node.peers.call(
             member,
             "GET",
