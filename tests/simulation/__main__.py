@@ -1,4 +1,4 @@
-"""`make simulate SEEDS=10000 [FIRST=0]`: as many histories as one likes; a failing one is printed."""
+"""`make simulate SEEDS=10000 [FIRST=0]`: as many histories as one likes, failing ones printed."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ class History:
                     break
             step = last[0] if last else None
             phase = getattr(step, "phase", None)
-            if phase is Phase.STABLE and all(_caught_up(node) for node in world.nodes.values()):
+            if phase is Phase.STABLE and all(_at_rest(node) for node in world.nodes.values()):
                 return
         raise Violation(f"liveness: not at rest, but {last}")
 
@@ -328,5 +328,10 @@ class History:
             raise Violation(f"I9: {image_id} was deleted, and {node.name} shows it in the end")
 
 
+def _at_rest(node: Node) -> bool:
+    busy = any(node.under_way.values())
+    return not busy and (node.ring is None or _caught_up(node))
+
+
 def _caught_up(node: Node) -> bool:
-    return node.ring is None or all(node.caught_up(p) for p in range(PARTITIONS))
+    return all(node.caught_up(p) for p in range(PARTITIONS))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from apomixis_ring import answers, epochs, marks, proof, quorum, transition
+from apomixis_ring import answers, epochs, knowledge, marks, proof, quorum, transition
 from apomixis_ring.epochs import Hearing
 from apomixis_ring.quorum import Decision
 from simulation.disk import Disk
@@ -271,9 +271,11 @@ MUTATIONS = (
         ROT,
     ),
     Mutation("no former/", ((Disk, "set_aside", _not_set_aside),), LEFT),
-    Mutation("catch-up skipped", ((proof, "caught_up", lambda *_: True),), RETURN),
+    Mutation("catch-up skipped", ((knowledge, "caught_up", lambda *_: True),), RETURN),
     Mutation(
-        "ready before enough owners were heard", ((proof, "may_answer", lambda *_: True),), RETURN
+        "ready before enough owners were heard",
+        ((knowledge, "may_answer", lambda *_: True),),
+        RETURN,
     ),
     Mutation("a late notice after expiry", ((epochs, "too_late", lambda *_: False),), LATER),
     Mutation(

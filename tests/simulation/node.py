@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from apomixis_ring import answers, epochs, marks, proof
+from apomixis_ring.knowledge import Knowledge
 from apomixis_ring.marks import Mark
 from apomixis_ring.model import Member, Ring
-from apomixis_ring.proof import Proof
 from apomixis_ring.transition import Report
 from simulation import scrub
 from simulation.engine import Pause, Procedure, Reply, Request, Until, call
@@ -36,12 +36,9 @@ class Node:
 
     def _forget(self) -> None:
         self.under_way: Counter[int] = Counter()
-        self.heard: dict[int, set[str]] = {}  # whose inventories, by partition
-        self.answering: set[int] = set()  # enough tombstones heard
-        self.sure: set[int] = set()  # caught up
+        self.knowledge = Knowledge(self.key)
         self.sure_since: dict[int, int] = {}  # the event of the last whole sync
         self.living = False
-        self.proofs: dict[int, Proof] = {}
         self.retired_at = 0
 
     @property
@@ -69,7 +66,7 @@ class Node:
         self.boots += 1
         self.booted_at = self.world.events
         if fresh and self.ring:
-            self.sure = set(range(len(self.ring.current)))
+            self.knowledge.began_blank(self.ring)
         self._start_living()
 
     def _start_living(self) -> None:
@@ -86,9 +83,7 @@ class Node:
 
     def cut_off(self) -> None:
         """It was cut off: what it knows of others is old."""
-        self.answering |= self.sure
-        self.sure.clear()
-        self.heard.clear()
+        self.knowledge.was_cut_off()
         self._start_living()
 
     def _live(self) -> Procedure:
@@ -96,15 +91,7 @@ class Node:
         while True:
             yield Pause()
             ring = self.ring
-            mine = (
-                []
-                if ring is None
-                else [
-                    p
-                    for p, row in enumerate(ring.current)
-                    if self.key in row and p not in self.sure
-                ]
-            )
+            mine = [] if ring is None else self.knowledge.to_catch_up(ring)
             if not mine:
                 self.living = False
                 return
@@ -117,26 +104,9 @@ class Node:
         assert self.ring is not None
         return self.ring.index(image_id)
 
-    def ready(self, index: int) -> bool:
-        """Enough tombstones were heard to answer reads; a new owner shows what it has proved."""
-        if self.ring is not None and self.key not in self.ring.current[index]:
-            return index in self.proofs
-        return index in self.sure or index in self.answering
-
     def caught_up(self, index: int) -> bool:
-        """Its "no" is certain. A new owner's is: until the commit it is not trusted with a yes."""
-        return index in self.sure or (
-            self.ring is not None and self.key not in self.ring.current[index]
-        )
-
-    def _heard_enough(self, ring: Ring, index: int, now: set[str], began: int) -> None:
-        heard = self.heard.get(index, set())
-        if proof.may_answer(ring, index, self.key, heard):
-            self.answering.add(index)
-        if proof.caught_up(ring, index, self.key, heard):
-            self.sure.add(index)
-        if proof.caught_up(ring, index, self.key, now):
-            self.sure_since[index] = began
+        """Its "no" is certain."""
+        return self.ring is not None and self.knowledge.caught_up(self.ring, index)
 
     # ---- being called
 
@@ -164,16 +134,7 @@ class Node:
     def _take(self, ring: Ring) -> None:
         """What was proved is certain once it is committed; of what is others' nothing is."""
         before, self.disk.ring = self.ring, ring
-        committed = before is not None and before.pending == ring.current
-        for p, row in enumerate(ring.current):
-            proved = self.proofs.get(p)
-            if committed and proved is not None and before and proved.epoch == before.epoch:
-                self.sure.add(p)
-            if self.key not in row:
-                self.sure.discard(p)
-                self.answering.discard(p)
-                self.heard.pop(p, None)
-        self.proofs.clear()
+        self.knowledge.adopted(before, ring)
         if self.key in ring:
             self.disk.seen, self.disk.blank = self.clock, False
         self._start_living()
@@ -185,6 +146,7 @@ class Node:
     def on_report(self, request: Request) -> Procedure:
         """What the operator decides from."""
         del request
+        yield Pause()
         ring = self.ring
         epoch = ring.epoch if ring else 0
         acknowledged = epoch if epochs.adopted(epoch, self.under_way) else epoch - 1
@@ -192,9 +154,10 @@ class Node:
             i for i in self.disk.marks if ring and self.key not in ring.current[self.index(i)]
         ]
         retired = self.retired_at == epoch > 0
-        report = Report(acknowledged, self.disk.blank, dict(self.proofs), len(unowned), retired)
+        report = Report(
+            acknowledged, self.disk.blank, dict(self.knowledge.proofs), len(unowned), retired
+        )
         return Reply("ok", {"member": self.member, "report": report})
-        yield
 
     def on_retire(self, request: Request) -> Procedure:
         """Hand everything over."""
@@ -213,6 +176,7 @@ class Node:
 
     def on_drain(self, request: Request) -> Procedure:
         """Retired: from now on this volume is another incarnation, and nobody's member."""
+        yield Pause()
         ring = self.ring
         if request.ring is None or ring is None or self.retired_at != ring.epoch:
             return REFUSED
@@ -220,7 +184,6 @@ class Node:
         self.disk.set_aside(self.world.new_incarnation())
         self._forget()
         return OK
-        yield
 
     def on_ring(self, request: Request) -> Procedure:
         yield from self.adopt(request.body["ring"])
@@ -261,19 +224,21 @@ class Node:
 
     def on_has(self, request: Request) -> Procedure:
         """A read, answered from here alone."""
+        yield Pause()
         said = self.says(request.body["id"])
         return Reply("ok", {"said": said})
-        yield
 
     def says(self, image_id: str) -> answers.Heard:
         """This node's own answer."""
         index = self.index(image_id)
         mark = self.disk.marks.get(image_id)
         shown = mark is not None and not mark.deleted
+        ring = self.ring
+        assert ring is not None
         said = answers.answer(
             mark,
-            ready=self.ready(index) or (self.caught_up(index) and not shown),
-            caught_up=self.caught_up(index),
+            ready=self.knowledge.answering(ring, index, shown=shown),
+            caught_up=self.knowledge.caught_up(ring, index),
             quarantined=image_id in self.disk.quarantined,
         )
         return said, mark
@@ -288,12 +253,12 @@ class Node:
 
     def on_fetch(self, request: Request) -> Procedure:
         """The bytes; nothing where they are rotten."""
+        yield Pause()
         image_id = request.body["id"]
         mark = self.disk.marks.get(image_id)
         if mark is None or image_id in self.disk.rotten:
             return REFUSED
         return Reply("ok", {"mark": mark})
-        yield
 
     def on_mark(self, request: Request) -> Procedure:
         """The mark that is here for good; waits for an fsync under way."""
@@ -352,24 +317,22 @@ class Node:
         ring = self.ring
         assert ring is not None
         keys = dict.fromkeys(ring.current[index] + (ring.pending[index] if ring.pending else ()))
-        heard = {self.key} & set(ring.current[index])
         began = self.world.events
+        whole: set[str] = set()
         for key in keys:
             if key == self.key:
                 continue
             reply = yield from self.call(ring.member(key), "inventory", index=index)
-            if self.ring is None or self.ring.epoch != ring.epoch:
+            if self.ring is not ring:
                 return
             if reply is None or reply.code != "ok":
                 continue
             if (yield from self._pull(ring, ring.member(key), reply.body["inventory"])):
-                heard.add(key)
-                self.heard.setdefault(index, set()).add(key)
+                whole.add(key)
         if self.ring is ring:
-            self._heard_enough(ring, index, heard, began)
-        if ring.pending and self.ring is ring and self.key in ring.pending[index]:
-            asked = frozenset(heard & set(ring.current[index]))
-            self.proofs[index] = Proof(ring.epoch, asked)
+            self.knowledge.synced(ring, index, whole)
+            if proof.caught_up(ring, index, self.key, whole):
+                self.sure_since[index] = began
 
     def _pull(self, ring: Ring, source: Member, inventory: dict[str, Mark]) -> Procedure:
         """Take over what a source has and this node lacks; whether all of it is here now."""
