@@ -1,4 +1,4 @@
-"""Small files that claim or hold far too much, one for each format that is taken."""
+"""Small files that claim or hold far too much, one for each format; and what is no picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ import zlib
 from pictures import corners, encoded, png_bomb
 
 HUGE = 65_000
+NO_PICTURES = {
+    "nothing known": b"\x00\x01\x02\x03" * 100,
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+    "svg with a head": b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "shell": b"#!/bin/sh\nrm -rf /\n",
+    "php": b"<?php system($_GET['c']); ?>",
+    "python": b"import os; os.system('id')",
+    "pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
+    "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "zip": b"PK\x03\x04" + bytes(100),
+    "icon": b"\x00\x00\x01\x00\x01\x00\x10\x10" + bytes(100),
+    "photoshop": b"8BPS\x00\x01" + bytes(100),
+    "portable": b"P6 9 9 255\n" + bytes(243),
+    "gif and script": b"GIF89a=1;/*" + bytes(20) + b"*/alert(1)",
+    "jpeg and script": b"\xff\xd8\xff\xe0<script>alert(1)</script>",
+    "png and html": b"\x89PNG\r\n\x1a\n<script>alert(1)</script>",
+}
 
 
 def declared(form: str, width: int = HUGE, height: int = HUGE) -> bytes:

@@ -77,7 +77,9 @@ def opened(data: bytes) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")
         try:
             image = Image.open(io.BytesIO(data), formats=OPENABLE)
-        except UnidentifiedImageError:
+        except UnidentifiedImageError as wrong:
+            if _begins_like_a_picture(data):
+                raise _broken(wrong) from wrong
             detail = "These bytes are no picture in a format taken here."
             raise ApiError("unsupported_format", detail) from None
         except Exception as wrong:
@@ -91,7 +93,19 @@ def opened(data: bytes) -> Iterator[Image.Image]:
                 raise _broken(wrong) from wrong
 
 
+def _begins_like_a_picture(data: bytes) -> bool:
+    """Whether the first bytes are those of a format taken here, whatever comes after them."""
+    start = data[:16]
+    if start[8:12] in (b"mif1", b"msf1"):  # containers, of HEIC more often than of AVIF
+        return False
+    accepts = [Image.OPEN[name][1] for name in OPENABLE]
+    return any(accept(start) is True for accept in accepts if accept)
+
+
 def _broken(wrong: Exception) -> ApiError:
+    if isinstance(wrong, UnidentifiedImageError):
+        detail = "The picture is broken or truncated right at its beginning; send it whole."
+        return ApiError("broken_image", detail)
     return ApiError("broken_image", f"The picture is broken or truncated ({wrong}); send it whole.")
 
 
