@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from anyio import to_thread
-from prometheus_client import generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -222,7 +222,7 @@ async def get_rendition(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     node: Node = request.app.state.node
-    return PlainTextResponse(generate_latest(node.metrics.registry).decode())
+    return Response(generate_latest(node.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def healthz(request: Request) -> Response:
