@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from apomixis_node.colour import plain, to_srgb
 from apomixis_node.decode import ORIENTATION, Header, Limits, header_of, opened, orientation
 from apomixis_node.encode import Encoding, Frame, encode
+from apomixis_node.errors import ApiError
 from apomixis_node.formats import AVIF, GIF, JPEG, PNG, WEBP, Format
 from apomixis_node.sizes import Geometry, Size, geometry
 
@@ -29,21 +30,32 @@ __all__ = ["Encoding", "choose", "pipeline_tag", "render"]
 
 
 def render(data: bytes, size: Size, form: Format, encoding: Encoding) -> bytes:
-    """The rendition's bytes. Raises ApiError `broken_image` (422) where it can't be decoded."""
+    """The rendition's bytes.
+
+    Raises ApiError: `broken_image` (422) where it can't be decoded, `too_many_pixels` (422) where
+    the result can't be encoded, as WebP ends at 16383 pixels a side.
+    """
     with opened(data) as image:
         header = header_of(image, ANY)
         wanted = geometry(size, header.width, header.height)
         keep_all = header.animated and form.animates
         loop = int(image.info.get("loop", 0))
         frames = list(_frames(image, header, wanted, every=keep_all))
-        return encode(
-            frames,
-            form,
-            encoding,
-            quality=size.quality,
-            lossless=header.format.lossless,
-            loop=loop,
-        )
+        try:
+            return encode(
+                frames,
+                form,
+                encoding,
+                quality=size.quality,
+                lossless=header.format.lossless,
+                loop=loop,
+            )
+        except Exception as wrong:  # MemoryError too: it was decoded, so it is no broken picture
+            raise ApiError(
+                "too_many_pixels",
+                f"{wanted.width} x {wanted.height} is more than can be encoded as "
+                f".{form.extension} here; ask for a smaller size.",
+            ) from wrong
 
 
 def _frames(

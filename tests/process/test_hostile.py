@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from PIL import Image
 
 from bombs import FORMATS, NO_PICTURES, black_png, declared, gif_frames
 from pictures import corners, encoded, noise
@@ -89,6 +90,12 @@ def test_a_picture_that_needs_more_memory_than_a_worker_has(site: Site) -> None:
     refused(answer, "broken_image")
     assert "memory" in answer.json()["detail"]
     assert site.post(encoded(corners(), "PNG")).status_code in (200, 201)
+
+
+def test_a_rendition_that_its_format_cannot_hold(site: Site) -> None:
+    answer = site.post(encoded(Image.new("RGB", (17_000, 20)), "PNG"))
+    assert_shown(site, answer)
+    refused(site.client.get(f"/image/{answer.json()['hash']}/full/x.webp"), "too_many_pixels")
 
 
 @pytest.mark.parametrize("form", FORMATS)
