@@ -96,16 +96,16 @@ _DECLARED = {
 FORMATS = tuple(_DECLARED)
 
 
-def black_png(side: int) -> bytes:
-    """A whole PNG of side x side black pixels of one bit: 33 kB for 16384."""
+def black_png(side: int, bits: int = 1) -> bytes:
+    """A whole PNG of side x side black pixels of that many bits: of one, 33 kB for 16384."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         checked = name + body
         return struct.pack(">I", len(body)) + checked + struct.pack(">I", zlib.crc32(checked))
 
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, bits, 0, 0, 0, 0)
     packer = zlib.compressobj(9)
-    row = bytes(1 + (side + 7) // 8)
+    row = bytes(1 + (side * bits + 7) // 8)
     body = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     start = b"\x89PNG\r\n\x1a\n"
     return start + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from PIL import Image, ImageCms
 
 WHITE = (255, 255, 255)
+BAND = 256  # rows
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -15,12 +16,10 @@ def plain(image: Image.Image) -> Image.Image:
     """To a mode that resizes well: L, LA, RGB, RGBA or CMYK, 8 bits a channel."""
     if image.mode in DEEP:
         # 16 bits of grey: 65535 is white. Pillow's own convert("L") would clip at 255.
-        return image.convert("I").point(lambda i: i / 257).convert("L")
+        return _grey(image, "I", 1 / 257)
     if image.mode == "F":
-        low, high = image.getextrema()
-        scale = 255.0 if isinstance(high, float) and high <= 1.0 else 1.0
-        del low
-        return image.point(lambda i: i * scale).convert("L")
+        _, high = image.getextrema()
+        return _grey(image, "F", 255.0 if isinstance(high, float) and high <= 1.0 else 1.0)
     if image.mode in ("P", "PA"):
         transparent = image.mode == "PA" or "transparency" in image.info
         return image.convert("RGBA" if transparent else "RGB")
@@ -31,6 +30,16 @@ def plain(image: Image.Image) -> Image.Image:
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
     return image.convert("RGBA" if image.mode in ("RGBa", "La") else "RGB")
+
+
+def _grey(image: Image.Image, through: str, scale: float) -> Image.Image:
+    """Scaled to 8 bits, a band at a time: whole, it would take four times the picture's memory."""
+    grey = Image.new("L", image.size)
+    for top in range(0, image.height, BAND):
+        box = (0, top, image.width, min(top + BAND, image.height))
+        band = image.crop(box).convert(through).point(lambda i: i * scale)
+        grey.paste(band.convert("L"), box)
+    return grey
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -92,6 +92,10 @@ def test_a_picture_that_needs_more_memory_than_a_worker_has(site: Site) -> None:
     assert site.post(encoded(corners(), "PNG")).status_code in (200, 201)
 
 
+def test_deep_grey_takes_little_more_than_its_own_memory(site: Site) -> None:
+    assert_shown(site, site.post(black_png(7_000, bits=16)))
+
+
 def test_a_rendition_that_its_format_cannot_hold(site: Site) -> None:
     answer = site.post(encoded(Image.new("RGB", (17_000, 20)), "PNG"))
     assert_shown(site, answer)
