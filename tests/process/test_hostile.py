@@ -237,7 +237,8 @@ def test_a_client_that_leaves_in_the_middle(site: Site) -> None:
             client.send(HALF_RAW + noise(64, 64))
         with line(site.cluster) as client:
             client.send(HALF_FORM + chunk(HALF_PART + noise(64, 64)))
-    assert site.post(noise(20, 20)).status_code == 201
+    taken = lambda: site.post(noise(20, 20)).status_code == 201  # noqa: E731
+    site.cluster.wait(taken, "the node to have noticed", seconds=20)
 
 
 def test_more_uploads_at_once_than_are_taken(site: Site) -> None:
@@ -254,8 +255,8 @@ def test_more_uploads_at_once_than_are_taken(site: Site) -> None:
     finally:
         for entered in held:
             entered.__exit__(None, None, None)
-    site.cluster.wait(lambda: not list(tmp.iterdir()), "uploads to end")
-    assert site.post(noise(20, 20)).status_code == 201
+    taken = lambda: site.post(noise(20, 20)).status_code == 201  # noqa: E731
+    site.cluster.wait(taken, "the held uploads to end", seconds=20)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_without_its_key_nothing_is_taken(site: Site, headers: dict[str, str], s
 
 
 def test_it_was_well_and_small_all_the_time(site: Site) -> None:
-    assert len(site.health) > 10
+    site.cluster.wait(lambda: len(site.health) > 10, "it to be looked at")
     assert set(site.health) == {200}
     assert 0 < site.most["node"] < NODE_BYTES
     assert 0 < site.most["worker"] < WORKER_BYTES
