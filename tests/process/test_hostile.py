@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -231,14 +232,17 @@ def test_a_form_without_its_end(site: Site) -> None:
         assert (answer.status, answer.error) == (400, "bad_form")
 
 
+def takes_uploads(site: Site) -> bool:
+    return site.post(noise(20, 20)).status_code == 201
+
+
 def test_a_client_that_leaves_in_the_middle(site: Site) -> None:
     for _ in range(20):
         with line(site.cluster) as client:
             client.send(HALF_RAW + noise(64, 64))
         with line(site.cluster) as client:
             client.send(HALF_FORM + chunk(HALF_PART + noise(64, 64)))
-    taken = lambda: site.post(noise(20, 20)).status_code == 201  # noqa: E731
-    site.cluster.wait(taken, "the node to have noticed", seconds=20)
+    site.cluster.wait(partial(takes_uploads, site), "the node to have noticed", seconds=20)
 
 
 def test_more_uploads_at_once_than_are_taken(site: Site) -> None:
@@ -255,8 +259,7 @@ def test_more_uploads_at_once_than_are_taken(site: Site) -> None:
     finally:
         for entered in held:
             entered.__exit__(None, None, None)
-    taken = lambda: site.post(noise(20, 20)).status_code == 201  # noqa: E731
-    site.cluster.wait(taken, "the held uploads to end", seconds=20)
+    site.cluster.wait(partial(takes_uploads, site), "the held uploads to end", seconds=20)
 
 
 @pytest.mark.parametrize(
