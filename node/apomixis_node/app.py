@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apomixis_node import info, internal
+from apomixis_node.delete import delete
 from apomixis_node.errors import ApiError
 from apomixis_node.images import image
 from apomixis_node.peers import MEMBER
@@ -58,6 +59,7 @@ HANDLERS = {ApiError: _error, HTTPException: _error, Exception: _error}
 PUBLIC = [
     Route("/", _home, methods=["GET"]),
     Route("/", upload, methods=["POST"]),
+    Route("/image/{id}", delete, methods=["DELETE"]),
     Route("/image/{rest:path}", image),
     Route("/info/{id}", info.info),
     Route("/api/status", info.status),

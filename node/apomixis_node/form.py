@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 from apomixis_node.errors import ApiError
+from apomixis_node.incoming import Incoming
 from apomixis_node.settings import Settings
-from apomixis_node.store import Incoming
 
 CHUNK = 256 * 1024
 FIELD_BYTES = 16 * 1024

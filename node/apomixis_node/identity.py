@@ -7,11 +7,11 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apomixis_node.disk import write_durably
+from apomixis_node.disk import fsync_folder, make_folder, write_durably
 from apomixis_ring.model import Ring, RingError
 from apomixis_ring.reading import loads
 
-IDENTITY, RING = "identity.json", "ring.json"
+IDENTITY, RING, SEEN = "identity.json", "ring.json", "seen"
 
 
 class WrongVolumeError(Exception):
@@ -33,6 +33,7 @@ def identify(data: Path, cluster: str, name: str) -> Identity:
     try:
         found = Identity(**json.loads(path.read_text()))
     except FileNotFoundError:
+        _put_away(data)
         made = Identity(cluster, name, secrets.token_hex(8))
         write_durably(data, path, json.dumps(asdict(made)).encode())
         return made
@@ -46,6 +47,40 @@ def identify(data: Path, cluster: str, name: str) -> Identity:
             f"{cluster}; mount the right volume."
         )
     return found
+
+
+def set_aside(data: Path) -> None:
+    """This volume has left its cluster: its next start is another incarnation, and blank.
+
+    What it holds goes to `former/`; nothing there is ever an answer, or a source.
+    """
+    _put_away(data)
+    for name in (RING, SEEN, IDENTITY):
+        (data / name).unlink(missing_ok=True)
+        fsync_folder(data)
+
+
+def _put_away(data: Path) -> None:
+    originals = data / "originals"
+    if originals.is_dir() and any(originals.iterdir()):
+        make_folder(data / "former")
+        originals.rename(data / "former" / secrets.token_hex(8))
+        fsync_folder(data / "former")
+        fsync_folder(data)
+
+
+def note_seen(data: Path) -> None:
+    """This volume is a member's now."""
+    (data / SEEN).touch()
+    fsync_folder(data)
+
+
+def seen(data: Path) -> int | None:
+    """When this volume was last known to be a member's, in milliseconds; None: never."""
+    try:
+        return (data / SEEN).stat().st_mtime_ns // 1_000_000
+    except FileNotFoundError:
+        return None
 
 
 def load_ring(data: Path) -> Ring | None:

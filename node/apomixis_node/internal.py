@@ -14,74 +14,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from apomixis_node import info, originals, renditions
+from apomixis_node import gossip, holdings, info, moving, originals, renditions
 from apomixis_node.disk import DiskFailed, DiskFull
 from apomixis_node.errors import ApiError
 from apomixis_node.form import drain
 from apomixis_node.formats import BY_EXTENSION
+from apomixis_node.guard import guard, guard_epoch, image_id_of, number, read_text
 from apomixis_node.paths import read_size
 from apomixis_node.peers import (
     EPOCH,
     EXTENSION,
-    FROM,
-    INCARNATION,
     STAMP,
-    RingChangedError,
-    UnreachableError,
 )
 from apomixis_node.replicate import disk_full, put_here
 from apomixis_node.respond import byte_range
 from apomixis_node.state import Node
-from apomixis_ring.model import RingError, is_image_id
+from apomixis_ring.model import RingError
 from apomixis_ring.reading import loads
 
 RING_BYTES = 4 * 1024 * 1024
 _NUMBER = re.compile(r"[0-9]{1,15}")
-
-
-async def guard(request: Request) -> Node:
-    """The node, once the caller has shown the secret, meant this member, and is at this epoch."""
-    node: Node = request.app.state.node
-    if not node.secrets.accepts(request.headers.get("authorization")):
-        raise ApiError(
-            "key_required", "This listener is for members that know the cluster's secret."
-        )
-    meant = request.headers.get(INCARNATION)
-    if meant is not None and meant != node.identity.incarnation:
-        detail = f"{node.identity.name} is here, as another incarnation than you mean."
-        raise ApiError("wrong_member", detail)
-    return node
-
-
-async def guard_epoch(request: Request) -> tuple[Node, int]:
-    """As `guard`, and the epoch of the call: 409 with the newer ring for one that is behind."""
-    node = await guard(request)
-    epoch = _number(request, EPOCH)
-    if epoch is None:
-        raise ApiError("bad_request", f"The header {EPOCH} must carry the caller's epoch.")
-    if epoch > node.rings.epoch:
-        await _catch_up(node, request.headers.get(FROM, ""))
-    node.rings.require(epoch)
-    return node, epoch
-
-
-async def _catch_up(node: Node, caller: str) -> None:
-    """The caller is ahead: fetch its ring before anything is answered."""
-    ring = node.rings.ring
-    if caller not in ring:
-        raise ApiError("not_ready", "This node's ring is older than yours, and does not name you.")
-    try:
-        await node.peers.call(ring.member(caller), "GET", "/status", ring=ring)
-    except RingChangedError:
-        return
-    except UnreachableError as silence:
-        raise ApiError("not_ready", f"This node's ring is older than yours: {silence}") from silence
-
-
-def _number(request: Request, header: str) -> int | None:
-    """A header's number, if it is one that can be: `int` alone would take what is none."""
-    text = request.headers.get(header, "")
-    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def identity(request: Request) -> Response:
@@ -108,51 +60,48 @@ async def get_ring(request: Request) -> Response:
 async def put_ring(request: Request) -> Response:
     """Adopt a ring; the answer is the acknowledgement of its epoch."""
     node = await guard(request)
-    text = bytearray()
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > RING_BYTES:
-            raise ApiError("too_large", "A ring has less than 4 MiB.")
+    text = await read_text(request, RING_BYTES)
     try:
-        ring = loads(text.decode())
-    except (RingError, UnicodeDecodeError) as wrong:
+        ring = loads(text)
+    except RingError as wrong:
         raise ApiError("bad_request", f"This is no ring: {wrong}") from None
     if ring.cluster != node.identity.cluster:
         raise ApiError("bad_request", f"This ring is of the cluster {ring.cluster}.")
     await node.rings.adopt(ring)
-    node.metrics.ring_epoch.set(node.rings.epoch)
     return JSONResponse({"epoch": node.rings.epoch})
 
 
 async def status(request: Request) -> Response:
     """This node's own word on itself. A caller with an older ring gets the newer one (409)."""
     node = await guard(request)
-    epoch = _number(request, EPOCH)
+    epoch = number(request, EPOCH)
     if epoch is not None and epoch < node.rings.epoch:
         node.rings.require(epoch)
     return JSONResponse(await info.own_status(node))
 
 
-def _image_id(request: Request) -> str:
-    image_id: str = request.path_params["id"]
-    if not is_image_id(image_id):
-        raise ApiError("bad_id", "An id is 40 lowercase hex digits.")
-    return image_id
-
-
 async def put_original(request: Request) -> Response:
     """Keep an original, hashed on arrival and fsynced: 201 if it was not there, else 200."""
     try:
-        return await _put_original(request)
+        return await _put_original(request, copy=False)
     except ApiError:
         await drain(request)
         raise
 
 
-async def _put_original(request: Request) -> Response:
+async def put_copy(request: Request) -> Response:
+    """A copy handed over by one that does not own it, with the stamp that it has there."""
+    try:
+        return await _put_original(request, copy=True)
+    except ApiError:
+        await drain(request)
+        raise
+
+
+async def _put_original(request: Request, *, copy: bool) -> Response:
     node, epoch = await guard_epoch(request)
-    image_id = _image_id(request)
-    extension, stamp = request.headers.get(EXTENSION, ""), _number(request, STAMP)
+    image_id = image_id_of(request)
+    extension, stamp = request.headers.get(EXTENSION, ""), number(request, STAMP)
     if extension not in BY_EXTENSION or stamp is None:
         raise ApiError("bad_request", f"The headers {EXTENSION} and {STAMP} must say what it is.")
     if node.key not in {m.key for m in node.rings.ring.writers(image_id)}:
@@ -164,7 +113,7 @@ async def _put_original(request: Request) -> Response:
             incoming.finish()
             if incoming.digest != image_id:
                 raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.")
-            created = await put_here(node, epoch, incoming, extension, stamp)
+            created = await put_here(node, epoch, incoming, extension, stamp, copy=copy)
     except DiskFull as full:
         raise disk_full(node, full) from None
     except DiskFailed as failed:
@@ -175,16 +124,17 @@ async def _put_original(request: Request) -> Response:
 async def get_held(request: Request) -> Response:
     """What this node holds of an image. Not a HEAD of the original: its "no" would have no body."""
     node, _ = await guard_epoch(request)
-    found = await originals.here(node, _image_id(request))
+    found = await originals.here(node, image_id_of(request))
     return JSONResponse(
-        {"extension": found.extension, "length": found.length, "stamp": found.stamp}
+        {"extension": found.extension, "length": found.length, "stamp": found.stamp},
+        headers={STAMP: str(found.stamp)},
     )
 
 
 async def get_original(request: Request) -> Response:
     """This node's original, whole or one range of it."""
     node, _ = await guard_epoch(request)
-    image_id = _image_id(request)
+    image_id = image_id_of(request)
     original = await originals.here(node, image_id)
     held = originals.Held(original.extension, original.length, original.stamp)
     part = byte_range(request.headers, held.validators)
@@ -202,8 +152,11 @@ async def get_original(request: Request) -> Response:
 async def get_about(request: Request) -> Response:
     """What this node knows of a picture that it holds."""
     node, _ = await guard_epoch(request)
-    about = await renditions.about_here(node, _image_id(request))
-    return Response(about.dumps(), media_type="application/json")
+    image_id = image_id_of(request)
+    found = await originals.here(node, image_id)
+    about = await renditions.about_here(node, image_id)
+    headers = {STAMP: str(found.stamp)}
+    return Response(about.dumps(), headers=headers, media_type="application/json")
 
 
 async def get_rendition(request: Request) -> Response:
@@ -215,7 +168,7 @@ async def get_rendition(request: Request) -> Response:
         raise ApiError("bad_path", "A rendition is asked for as {size}.{ext}.")
     settings = node.settings
     size = read_size(text, max_side=settings.max_side, qualities=settings.qualities)
-    data = await renditions.rendition_here(node, _image_id(request), size, form)
+    data = await renditions.rendition_here(node, image_id_of(request), size, form)
     return Response(data, media_type=form.mime)
 
 
@@ -251,5 +204,9 @@ ROUTES = [
     Route("/originals/{id}", get_original, methods=["GET"]),
     Route("/originals/{id}", put_original, methods=["PUT"]),
     Route("/about/{id}", get_about),
+    Route("/copies/{id}", put_copy, methods=["PUT"]),
     Route("/renditions/{id}/{name}", get_rendition),
+    *holdings.ROUTES,
+    *moving.ROUTES,
+    *gossip.ROUTES,
 ]

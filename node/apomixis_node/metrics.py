@@ -54,6 +54,18 @@ class Metrics:
         self.peer_requests = Counter(
             "apomixis_peer_requests_total", "Calls to members.", ("result",), registry=registry
         )
+        self.synced_bytes = Counter(
+            "apomixis_synced_bytes_total", "Bytes pulled from other owners.", registry=registry
+        )
+        self.verified_bytes = Counter(
+            "apomixis_verified_bytes_total", "Bytes hashed again by verify.", registry=registry
+        )
+        self.quarantined = Counter(
+            "apomixis_quarantined_total", "Originals whose bytes were bad.", registry=registry
+        )
+        self.dropped = Counter(
+            "apomixis_dropped_total", "Copies dropped that were others'.", registry=registry
+        )
         self.ring_epoch = Gauge(
             "apomixis_ring_epoch", "Epoch of the adopted ring.", registry=registry
         )

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 import httpx
 from anyio import to_thread
 
+from apomixis_node.copies import Original, Tombstone
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.peers import RingChangedError, UnreachableError
-from apomixis_node.readers import from_readers
+from apomixis_node.readers import from_readers, refuse_outdone
 from apomixis_node.respond import Validators
 from apomixis_node.state import Node
-from apomixis_node.store import Original, Tombstone
+from apomixis_ring.answers import answer
+from apomixis_ring.marks import Mark
 from apomixis_ring.model import Member, Ring
+from apomixis_ring.quorum import Answer
 
 CHUNK = 256 * 1024
 ATTEMPTS = 4
@@ -46,15 +49,31 @@ async def here(node: Node, image_id: str) -> Original:
     Raises ApiError: `not_found` and `deleted` are this node's certain "no", `not_ready` its
     "unknown": an unreadable disk is never an empty one.
     """
+    ring = node.rings.ring
+    index = ring.index(image_id)
     try:
-        found = await to_thread.run_sync(node.store.find, image_id)
+        found, quarantined = await to_thread.run_sync(_look, node, image_id)
     except DiskFailed as failed:
         raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from failed
-    if found is None:
-        raise ApiError("not_found", f"{node.identity.name} does not have it.")
-    if isinstance(found, Tombstone):
+    said = answer(
+        found.mark if found else None,
+        ready=node.knowledge.answering(ring, index, shown=isinstance(found, Original)),
+        caught_up=node.knowledge.caught_up(ring, index),
+        quarantined=quarantined,
+    )
+    if said is Answer.YES and isinstance(found, Original):
+        return found
+    if said is Answer.GONE and found is not None:
         raise ApiError("deleted", f"The image {image_id} was deleted.", {"stamp": found.stamp})
-    return found
+    if said is Answer.NO:
+        raise ApiError("not_found", f"{node.identity.name} does not have it.")
+    raise ApiError("not_ready", f"{node.identity.name} can't say yet: it is catching up.")
+
+
+def _look(node: Node, image_id: str) -> tuple[Original | Tombstone | None, bool]:
+    found = node.store.find(image_id)
+    bad = not isinstance(found, Original) and node.store.quarantined(image_id) is not None
+    return found, bad
 
 
 async def find(node: Node, image_id: str) -> Held:
@@ -64,8 +83,9 @@ async def find(node: Node, image_id: str) -> Held:
         original = await here(node, image_id)
         return Held(original.extension, original.length, original.stamp)
 
-    async def there(member: Member, ring: Ring) -> Held:
+    async def there(member: Member, ring: Ring, tombstone: Mark | None) -> Held:
         answer = await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
+        refuse_outdone(answer, tombstone)
         return Held(**answer.json(), member=member)
 
     return await from_readers(node, image_id, on_my_disk, there)

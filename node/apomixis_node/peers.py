@@ -25,6 +25,7 @@ EPOCH = "Apomixis-Epoch"
 FROM = "Apomixis-From"
 INCARNATION = "Apomixis-Incarnation"
 MEMBER = "Apomixis-Member"
+URL = "Apomixis-Url"
 STAMP = "Apomixis-Stamp"
 EXTENSION = "Apomixis-Extension"
 # Shorter than the listeners' own keep-alive, so that a call never races a closing connection.
@@ -51,6 +52,7 @@ class Peers:
         self._settings = settings
         self._metrics = metrics
         self._silent_until: dict[str, float] = {}
+        self.addresses: dict[str, str] = {}  # by member key, where gossip knows a newer one
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(settings.peer_timeout, connect=settings.connect_timeout),
             limits=httpx.Limits(max_connections=256, keepalive_expiry=KEEPALIVE_S),
@@ -77,6 +79,7 @@ class Peers:
         *,
         ring: Ring,
         content: AsyncIterable[bytes] | bytes | None = None,
+        json: object = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         patience: float | None = None,
@@ -89,8 +92,9 @@ class Peers:
         """
         request = self._client.build_request(
             method,
-            member.url + path,
+            self.addresses.get(member.key, member.url) + path,
             content=content,
+            json=json,
             headers={**self._headers(member, ring), **(headers or {})},
         )
         if patience is not None:
@@ -106,6 +110,7 @@ class Peers:
             "Authorization": f"Bearer {self._secrets.current}",
             EPOCH: str(ring.epoch),
             FROM: self.me,
+            URL: self._settings.advertised_url,
             INCARNATION: member.incarnation,
         }
 

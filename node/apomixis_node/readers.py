@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import httpx
+from anyio import to_thread
+
+from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
-from apomixis_node.peers import RingChangedError, UnreachableError
+from apomixis_node.peers import STAMP, RingChangedError, UnreachableError
 from apomixis_node.state import Node
+from apomixis_ring.answers import Heard, weighed
+from apomixis_ring.marks import Mark
 from apomixis_ring.model import Member, Ring
 from apomixis_ring.quorum import Answer, Verdict, read
 
@@ -26,7 +32,7 @@ async def from_readers(
     node: Node,
     image_id: str,
     here: Callable[[], Awaitable[T]],
-    there: Callable[[Member, Ring], Awaitable[T]],
+    there: Callable[[Member, Ring, Mark | None], Awaitable[T]],
 ) -> T:
     """What the first reader that has the image makes of it.
 
@@ -46,24 +52,55 @@ async def _one_pass(
     ring: Ring,
     image_id: str,
     here: Callable[[], Awaitable[T]],
-    there: Callable[[Member, Ring], Awaitable[T]],
+    there: Callable[[Member, Ring, Mark | None], Awaitable[T]],
 ) -> T:
-    answers: dict[str, Answer] = {}
+    heard: dict[str, Heard] = {}
+    mine = await to_thread.run_sync(_my_mark, node, image_id)
     busy: ApiError | None = None
     for member in node.peers.in_order(ring.readers(image_id)):
         try:
-            return await (here() if node.is_me(member) else there(member, ring))
+            return await (
+                here()
+                if node.is_me(member)
+                else there(member, ring, _newest_tombstone(heard, mine))
+            )
         except UnreachableError:
-            answers[member.key] = Answer.UNKNOWN
+            heard[member.key] = Answer.UNKNOWN, None
         except ApiError as error:
             if error.code == "busy":
                 busy = error
             elif error.code not in ANSWERS and error.code not in UNKNOWN:
                 raise
-            answers[member.key] = ANSWERS.get(error.code, Answer.UNKNOWN)
+            heard[member.key] = _heard(error)
     if busy is not None:
         raise busy
-    raise _verdict(ring, image_id, answers)
+    raise _verdict(ring, image_id, weighed(heard, mine))
+
+
+def _newest_tombstone(heard: dict[str, Heard], mine: Mark | None) -> Mark | None:
+    known = [mark for _, mark in heard.values() if mark is not None and mark.deleted]
+    known += [mine] if mine is not None and mine.deleted else []
+    return max(known, default=None)
+
+
+def refuse_outdone(answer: httpx.Response, tombstone: Mark | None) -> None:
+    """Raise ApiError `deleted` for a yes from an owner that missed the delete."""
+    stamp = int(answer.headers.get(STAMP, "0"))
+    if tombstone is not None and Mark(stamp) < tombstone:
+        raise ApiError("deleted", "This owner missed the delete.", {"stamp": tombstone.stamp})
+
+
+def _heard(error: ApiError) -> Heard:
+    stamp = (error.extra or {}).get("stamp")
+    mark = Mark(stamp, deleted=True) if isinstance(stamp, int) else None
+    return ANSWERS.get(error.code, Answer.UNKNOWN), mark
+
+
+def _my_mark(node: Node, image_id: str) -> Mark | None:
+    try:
+        return node.store.mark(image_id)
+    except DiskFailed:
+        return None
 
 
 def _verdict(ring: Ring, image_id: str, answers: dict[str, Answer]) -> ApiError:

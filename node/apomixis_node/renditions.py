@@ -7,22 +7,25 @@ share one run. A rendition got from a peer is kept here too.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from anyio import to_thread
 
 from apomixis_node import about as about_module
 from apomixis_node.about import About
+from apomixis_node.copies import Original, Tombstone
 from apomixis_node.decode import Limits
+from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import Format
 from apomixis_node.originals import here as original_here
-from apomixis_node.readers import from_readers
+from apomixis_node.readers import from_readers, refuse_outdone
 from apomixis_node.render import Encoding, render
 from apomixis_node.sizes import Size
 from apomixis_node.state import Node
-from apomixis_node.store import Original
 from apomixis_node.workers import WorkerFailed
+from apomixis_ring.marks import Mark
 from apomixis_ring.model import Member, Ring
 
 
@@ -38,9 +41,10 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
         node.metrics.renditions.labels(source="cache").inc()
         return data
 
-    async def there(member: Member, ring: Ring) -> bytes:
+    async def there(member: Member, ring: Ring, tombstone: Mark | None) -> bytes:
         # A render may be silent for long; a member that is frozen is not waited for as long.
-        await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
+        held = await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
+        refuse_outdone(held, tombstone)
         answer = await node.peers.call(
             member,
             "GET",
@@ -81,8 +85,9 @@ async def about(node: Node, image_id: str) -> About:
     if (text := kept(node, image_id, about_module.FILE)) and (found := about_module.loads(text)):
         return found
 
-    async def there(member: Member, ring: Ring) -> About:
+    async def there(member: Member, ring: Ring, tombstone: Mark | None) -> About:
         answer = await node.peers.call(member, "GET", f"/about/{image_id}", ring=ring)
+        refuse_outdone(answer, tombstone)
         if (found := about_module.loads(answer.content)) is None:
             raise ApiError("internal_error", f"{member.name} described the picture wrongly.")
         await keep(node, image_id, about_module.FILE, answer.content)
@@ -138,5 +143,12 @@ def render_file(path: str, size: Size, form: Format, encoding: Encoding) -> byte
 
 
 async def keep(node: Node, image_id: str, name: str, data: bytes) -> None:
-    """Put it into the cache, where there is room for it."""
-    await to_thread.run_sync(node.cache.put, image_id, name, data)
+    """Put it into the cache, where there is room for it, and unless it was deleted meanwhile."""
+
+    def put() -> None:
+        node.cache.put(image_id, name, data)
+        if isinstance(node.store.find(image_id), Tombstone):
+            node.cache.purge(image_id)
+
+    with suppress(DiskFailed):
+        await to_thread.run_sync(put)

@@ -7,18 +7,20 @@ import contextlib
 import signal
 import socket
 import sys
+import time
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from apomixis_node import identity, logs
+from apomixis_node import gossip, identity, logs, returning, verify
 from apomixis_node.access import Secrets, Signing, UploadKeys
 from apomixis_node.app import internal_app, public_app
 from apomixis_node.cache import Cache
 from apomixis_node.disk import DiskFailed, make_folder
 from apomixis_node.encode import Encoding
 from apomixis_node.epochs import Rings
+from apomixis_node.inventory import Digests
 from apomixis_node.metrics import Metrics
 from apomixis_node.observe import Observe
 from apomixis_node.peers import Peers
@@ -28,8 +30,12 @@ from apomixis_node.settings import Settings, SettingsError
 from apomixis_node.singleflight import SingleFlight
 from apomixis_node.state import Node
 from apomixis_node.store import Store
+from apomixis_node.sync import Progress
 from apomixis_node.tasks import Tasks
 from apomixis_node.workers import Workers
+from apomixis_ring.knowledge import Knowledge
+from apomixis_ring.model import Ring
+from apomixis_ring.rumours import Rumour, View
 
 SWEEP_S = 60.0
 KEEP_ALIVE_S = 30
@@ -53,12 +59,14 @@ def build(settings: Settings) -> Node:
         settings.avif_speed,
     )
     tag = pipeline_tag(encoding)
-    return Node(
+    store = Store(settings.data, settings.reserve)
+    key = f"{who.name}@{who.incarnation}"
+    node = Node(
         settings=settings,
         identity=who,
         rings=rings,
-        peers=Peers(f"{who.name}@{who.incarnation}", rings, secrets, settings, metrics),
-        store=Store(settings.data, settings.reserve),
+        peers=Peers(key, rings, secrets, settings, metrics),
+        store=store,
         cache=Cache(settings.data, tag, settings.cache_size, settings.reserve),
         encoding=encoding,
         workers=Workers(settings),
@@ -68,7 +76,31 @@ def build(settings: Settings) -> Node:
         secrets=secrets,
         upload_keys=UploadKeys(settings.upload_keys),
         signing=Signing(settings.signing_keys),
+        knowledge=Knowledge(key),
+        digests=Digests(store),
+        view=_view(settings, who),
+        syncing=Progress(),
+        verifying=verify.load(settings.data),
     )
+    rings.on_adopt = lambda before, ring: _adopted(node, before, ring)
+    return node
+
+
+def _view(settings: Settings, who: identity.Identity) -> View:
+    started = time.time_ns() // 1_000_000
+    me = Rumour(who.name, who.incarnation, started, 0, 0, settings.advertised_url, {})
+    return View(me, int(settings.suspect_for * 1000), int(settings.dead_after * 1000))
+
+
+def _adopted(node: Node, before: Ring | None, ring: Ring) -> None:
+    """A newer ring: what is known of partitions changes with it."""
+    if before is None and ring.epoch == 1 and identity.seen(node.settings.data) is None:
+        node.knowledge.began_blank(ring)
+    node.knowledge.adopted(before, ring)
+    if node.key in ring:
+        identity.note_seen(node.settings.data)
+    node.metrics.ring_epoch.set(ring.epoch)
+    node.wake.set()
 
 
 def run(settings: Settings) -> int:
@@ -103,13 +135,14 @@ async def _serve(settings: Settings) -> None:
         _bind(settings.internal_host, settings.internal_port),
     )
     await node.workers.start()
-    sweeping = asyncio.create_task(_sweep(node))
+    background = [asyncio.create_task(work(node)) for work in (_sweep, returning.run, gossip.run)]
     _stop_on_signals(node, public, internal)
     log.info("node started", port=settings.port, internal_port=settings.internal_port)
     try:
         await asyncio.gather(public.serve([sockets[0]]), internal.serve([sockets[1]]))
     finally:
-        sweeping.cancel()
+        for task in background:
+            task.cancel()
         await node.tasks.stop()
         await node.peers.close()
         await node.workers.stop()
@@ -158,6 +191,7 @@ def _stop_on_signals(node: Node, *servers: uvicorn.Server) -> None:
         for server in servers:
             server.should_exit = True
 
+    node.stop = stop
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
 

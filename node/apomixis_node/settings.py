@@ -167,6 +167,35 @@ class Settings(BaseSettings):
         5.0, description="Seconds that a member which did not answer is asked last."
     )
 
+    # The life of a cluster
+    tombstone_days: float = Field(
+        10.0,
+        gt=0,
+        le=3650,
+        allow_inf_nan=False,
+        description="Days that a delete is remembered, and as long as a member has not confirmed "
+        "it. Clocks may differ by a fraction of it.",
+    )
+    gossip_interval: Seconds = Field(
+        1.0, description="Seconds between two rounds of gossip with a random member."
+    )
+    dead_after: Seconds = Field(
+        15.0, description="Seconds without news of a member until it is called dead."
+    )
+    sync_rate: ByteSize = Field(
+        ByteSize(100 * MIB),
+        ge=0,
+        description="Bytes per second that a sync takes from one source; 0: no limit.",
+    )
+    sync_concurrency: int = Field(
+        4, ge=1, le=64, description="Sources that a sync takes from at once."
+    )
+    verify_rate: ByteSize = Field(
+        ByteSize(20 * MIB),
+        ge=0,
+        description="Bytes per second that verify reads from the disk; 0: no limit.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level logged, as JSON lines on stderr."
     )
@@ -246,6 +275,11 @@ class Settings(BaseSettings):
     def advertised_url(self) -> str:
         """Base URL at which peers reach this node's internal listener."""
         return self.internal_url or f"http://{self.name}:{self.internal_port}"
+
+    @property
+    def tombstone_ms(self) -> int:
+        """How long a delete is remembered, in milliseconds."""
+        return int(self.tombstone_days * 86_400_000)
 
     @property
     def worker_count(self) -> int:

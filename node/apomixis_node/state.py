@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,20 @@ if TYPE_CHECKING:
     from apomixis_node.cache import Cache
     from apomixis_node.epochs import Rings
     from apomixis_node.identity import Identity
+    from apomixis_node.inventory import Digests
     from apomixis_node.metrics import Metrics
     from apomixis_node.peers import Peers
     from apomixis_node.render import Encoding
     from apomixis_node.settings import Settings
     from apomixis_node.singleflight import SingleFlight
     from apomixis_node.store import Store
+    from apomixis_node.sync import Progress
     from apomixis_node.tasks import Tasks
+    from apomixis_node.verify import Verifying
     from apomixis_node.workers import Workers
+    from apomixis_ring.knowledge import Knowledge
     from apomixis_ring.model import Member
+    from apomixis_ring.rumours import View
 
 
 @dataclass
@@ -39,7 +46,15 @@ class Node:
     secrets: Secrets
     upload_keys: UploadKeys
     signing: Signing
+    knowledge: Knowledge
+    digests: Digests
+    view: View
+    syncing: Progress
+    verifying: Verifying
     uploads_under_way: int = field(default=0)
+    retired_at: int = field(default=0)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: Callable[[], None] = field(default=lambda: None)
     stopping: bool = field(default=False)
 
     @property
@@ -53,5 +68,6 @@ class Node:
 
     @property
     def ready(self) -> bool:
-        """Has a ring, can serve, and isn't on its way out."""
-        return self.rings.known is not None and not self.stopping
+        """Has a ring, has heard enough tombstones of what it owns, isn't on its way out."""
+        ring = self.rings.known
+        return ring is not None and self.knowledge.ready(ring) and not self.stopping

@@ -2,8 +2,10 @@
 
     originals/3f9/3f9c…e1.jpg     the uploaded bytes; mtime = stamp in milliseconds
     originals/3f9/3f9c…e1.gone    a tombstone; mtime = its stamp
+    quarantine/3f9c…e1.jpg        bytes that failed verification; mtime = the stamp they had
 
-The newest stamp wins, the tombstone at a draw.
+The newest stamp wins, the tombstone at a draw. A quarantined copy has lost its bytes, not its
+promise: its stamp still counts, and the node says neither yes nor no until it is repaired.
 """
 
 from __future__ import annotations
@@ -11,13 +13,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from apomixis_node.copies import Collision, HashMismatch, Kept, NewerStamp, Original, Tombstone
 from apomixis_node.disk import (
     TMP,
     DiskFull,
@@ -29,124 +30,34 @@ from apomixis_node.disk import (
     temporary,
 )
 from apomixis_node.formats import BY_EXTENSION
+from apomixis_node.incoming import Incoming
+from apomixis_ring.marks import Mark, newer, wins
 
-CHUNK = 1024 * 1024
 STRIPES = 256
 MS = 1_000_000  # nanoseconds
-
-
-class Collision(Exception):  # noqa: N818
-    """Other bytes with this SHA-1 are here already."""
-
-
-class HashMismatch(Exception):  # noqa: N818
-    """The bytes are not those of the id."""
-
-
-class NewerStamp(Exception):  # noqa: N818
-    """A stamp that wins (a draw counts) is known here."""
-
-    def __init__(self, stamp: int) -> None:
-        super().__init__(f"stamp {stamp}")
-        self.stamp = stamp
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """An original on this disk; `stamp` in milliseconds."""
-
-    id: str
-    extension: str
-    length: int
-    stamp: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """The mark that an id was deleted."""
-
-    id: str
-    stamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """`created`: it was not here before."""
-
-    original: Original
-    created: bool
-
-
-class Incoming:
-    """A file being received: written under tmp/ and hashed on the way. Close it when done."""
-
-    def __init__(self, data: Path, room: int) -> None:
-        with disk_errors():
-            self._file, self.path = temporary(data)
-        self._hash = hashlib.sha1(usedforsecurity=False)
-        self._room = room
-        self.length = 0
-        self.digest = ""
-
-    def write(self, chunk: bytes) -> None:
-        """Append. Raises DiskFull, also where the reserve would be touched."""
-        if self.length + len(chunk) > self._room:
-            raise DiskFull("the reserve is reached")
-        self._hash.update(chunk)
-        with disk_errors():
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        self.length += len(chunk)
-
-    def finish(self) -> None:
-        """All is written: `digest` is its id now."""
-        self.digest = self._hash.hexdigest()
-
-    def reopen(self) -> int:
-        """A new descriptor of the same bytes, wherever the file has gone since."""
-        return os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY)
-
-    def descriptor(self) -> int:
-        """The open file."""
-        return self._file
-
-    def close(self) -> None:
-        """Give the file up; what was kept stays kept."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-            self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+GONE = "gone"
+FOLDERS = (TMP, "originals", "cache", "quarantine")
 
 
 class Store:
     """The originals of one volume. All methods block; many threads may call them."""
 
     def __init__(self, data: Path, reserve: int | None = None) -> None:
-        self._data = data
+        self.data = data
+        self.versions: Counter[str] = Counter()  # changes of each partition's folder, by its name
         self._locks = [threading.Lock() for _ in range(STRIPES)]
         with disk_errors():
-            for name in (TMP, "originals", "cache", "quarantine"):
+            for name in FOLDERS:
                 make_folder(data / name)
             for left in (data / TMP).iterdir():
                 left.unlink()
         self._reserve = reserve_of(data, reserve)
 
+    # ---- looking
+
     def find(self, image_id: str) -> Original | Tombstone | None:
         """What is here of an id. Raises DiskFailed: that is never a "no"."""
-        folder = self._folder(image_id)
+        folder = self.folder(image_id[:3])
         original = None
         for extension in BY_EXTENSION:
             path = folder / f"{image_id}.{extension}"
@@ -154,19 +65,45 @@ class Store:
                 stamp = stat.st_mtime_ns // MS
                 original = Original(image_id, extension, stat.st_size, stamp, path)
                 break
-        gone = _stat(folder / f"{image_id}.gone")
+        gone = _stat(folder / f"{image_id}.{GONE}")
         if gone is not None:
             stamp = gone.st_mtime_ns // MS
             if original is None or stamp >= original.stamp:
                 return Tombstone(image_id, stamp)
         return original
 
+    def quarantined(self, image_id: str) -> Mark | None:
+        """The mark of a copy whose bytes are bad and were not replaced yet."""
+        for extension in BY_EXTENSION:
+            stat = _stat(self.data / "quarantine" / f"{image_id}.{extension}")
+            if stat is not None:
+                return Mark(stat.st_mtime_ns // MS)
+        return None
+
+    def mark(self, image_id: str) -> Mark | None:
+        """What is here of an id for good: waits for a write of it that is under way."""
+        with self._locked(image_id):
+            found = self.find(image_id)
+            return found.mark if found and self.quarantined(image_id) is None else None
+
+    def usage(self) -> dict[str, int | bool]:
+        """Bytes of the volume, and whether originals are refused."""
+        total, free = free_bytes(self.data)
+        return {
+            "total": total,
+            "free": free,
+            "reserve": self._reserve,
+            "full": free <= self._reserve,
+        }
+
+    # ---- writing
+
     def new_file(self) -> Incoming:
         """Begin to receive. Raises DiskFull when the reserve is reached."""
-        room = free_bytes(self._data)[1] - self._reserve
+        room = free_bytes(self.data)[1] - self._reserve
         if room <= 0:
             raise DiskFull("the reserve is reached")
-        return Incoming(self._data, room)
+        return Incoming(self.data, room)
 
     def keep(
         self,
@@ -176,66 +113,152 @@ class Store:
         stamp: int,
         *,
         still_allowed: Callable[[], None],
+        copy: bool = False,
     ) -> Kept:
         """Keep what was received under its id, fsynced. `still_allowed` is asked before the rename.
 
-        Raises HashMismatch, Collision, NewerStamp, DiskFull, DiskFailed.
+        `copy`: it comes from another holder, with the stamp that it has there, and may mend what
+        is in quarantine. Raises HashMismatch, Collision, NewerStamp, DiskFull, DiskFailed.
         """
         if incoming.digest != image_id:
             raise HashMismatch
-        with self._locks[int(image_id[-2:], 16) % STRIPES], disk_errors():
+        with self._locked(image_id), disk_errors():
             known = self.find(image_id)
-            if isinstance(known, Original) and not _same(known.path, incoming):
-                raise Collision
-            if known is not None and known.stamp >= stamp:
-                raise NewerStamp(known.stamp)
+            if isinstance(known, Original) and not incoming.equals(known.path):
+                self._refuse_collision(known)
+                known = None
+            lost = self.quarantined(image_id)
+            mark = max(Mark(stamp), lost) if copy and lost else Mark(stamp)
+            _refuse_older(mark, known.mark if known else None, lost, copy=copy)
             still_allowed()
-            if isinstance(known, Original):
-                self._raise_stamp(known.path, stamp)
-            else:
-                self._place(incoming, image_id, extension, stamp)
-                self._forget_tombstone(image_id)
+            created = not isinstance(known, Original)
             path = known.path if isinstance(known, Original) else self._path(image_id, extension)
-            original = Original(image_id, path.suffix[1:], incoming.length, stamp, path)
-            return Kept(original, created=not isinstance(known, Original))
+            if created:
+                self._place(incoming, path, mark.stamp)
+                self._clear(image_id, GONE)
+            else:
+                _raise_stamp(path, mark.stamp)
+            self._mended(image_id)
+            self.versions[image_id[:3]] += 1
+            original = Original(image_id, path.suffix[1:], incoming.length, mark.stamp, path)
+            return Kept(original, created=created)
 
-    def usage(self) -> dict[str, int | bool]:
-        """Bytes of the volume, and whether originals are refused."""
-        total, free = free_bytes(self._data)
-        return {
-            "total": total,
-            "free": free,
-            "reserve": self._reserve,
-            "full": free <= self._reserve,
-        }
+    def bury(
+        self, image_id: str, stamp: int, *, still_allowed: Callable[[], None], copy: bool = False
+    ) -> None:
+        """A tombstone, fsynced before the original is unlinked. Raises NewerStamp, DiskFull."""
+        with self._locked(image_id), disk_errors():
+            known = self.find(image_id)
+            mark = Mark(stamp, deleted=True)
+            _refuse_older(
+                mark, known.mark if known else None, self.quarantined(image_id), copy=copy
+            )
+            still_allowed()
+            self._write_tombstone(image_id, stamp)
+            if isinstance(known, Original):
+                known.path.unlink()
+                fsync_folder(known.path.parent)
+            self._mended(image_id)
+            self.versions[image_id[:3]] += 1
 
-    def _folder(self, image_id: str) -> Path:
-        return self._data / "originals" / image_id[:3]
+    def unlink(self, image_id: str, mark: Mark, *, still_allowed: Callable[[], None]) -> bool:
+        """Forget an id, if it is still at this mark; whether it was."""
+        with self._locked(image_id), disk_errors():
+            known = self.find(image_id)
+            if known is None or known.mark != mark:
+                return False
+            still_allowed()
+            self._clear(image_id, GONE, *BY_EXTENSION)
+            self.versions[image_id[:3]] += 1
+            return True
+
+    def quarantine(self, image_id: str) -> bool:
+        """Move a copy whose bytes are not those of its id out of the way; whether it was one."""
+        with self._locked(image_id), disk_errors():
+            known = self.find(image_id)
+            if not isinstance(known, Original) or not _damaged(known):
+                return False
+            self._set_bad(known)
+            return True
+
+    # ---- paths and steps
+
+    def folder(self, partition: str) -> Path:
+        """The folder of a partition, named by its three hex digits."""
+        return self.data / "originals" / partition
+
+    @contextmanager
+    def _locked(self, image_id: str) -> Iterator[None]:
+        with self._locks[int(image_id[-2:], 16) % STRIPES]:
+            yield
 
     def _path(self, image_id: str, extension: str) -> Path:
-        return self._folder(image_id) / f"{image_id}.{extension}"
+        return self.folder(image_id[:3]) / f"{image_id}.{extension}"
 
-    def _place(self, incoming: Incoming, image_id: str, extension: str, stamp: int) -> None:
-        path = self._path(image_id, extension)
+    def _place(self, incoming: Incoming, path: Path, stamp: int) -> None:
         make_folder(path.parent)
         os.utime(incoming.descriptor(), ns=(stamp * MS, stamp * MS))
         os.fsync(incoming.descriptor())
         incoming.path.rename(path)
         fsync_folder(path.parent)
 
-    @staticmethod
-    def _raise_stamp(path: Path, stamp: int) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
+    def _write_tombstone(self, image_id: str, stamp: int) -> None:
+        path = self._path(image_id, GONE)
+        make_folder(path.parent)
+        descriptor, temp = temporary(self.data)
         try:
             os.utime(descriptor, ns=(stamp * MS, stamp * MS))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        temp.rename(path)
+        fsync_folder(path.parent)
 
-    def _forget_tombstone(self, image_id: str) -> None:
-        with suppress(FileNotFoundError):
-            (self._folder(image_id) / f"{image_id}.gone").unlink()
-            fsync_folder(self._folder(image_id))
+    def _clear(self, image_id: str, *extensions: str) -> None:
+        paths = [self._path(image_id, extension) for extension in extensions]
+        there = [path for path in paths if path.exists()]
+        for path in there:
+            path.unlink()
+        if there:
+            fsync_folder(there[0].parent)
+
+    def _refuse_collision(self, known: Original) -> None:
+        """Other bytes under one id: two pictures with one SHA-1, or a copy here that has rotted."""
+        if not _damaged(known):
+            raise Collision
+        self._set_bad(known)
+
+    def _set_bad(self, known: Original) -> None:
+        known.path.rename(self.data / "quarantine" / known.path.name)
+        fsync_folder(self.data / "quarantine")
+        fsync_folder(known.path.parent)
+        self.versions[known.id[:3]] += 1
+
+    def _mended(self, image_id: str) -> None:
+        """The bad bytes stay for a person to look at, but count no more."""
+        for extension in BY_EXTENSION:
+            bad = self.data / "quarantine" / f"{image_id}.{extension}"
+            if bad.exists():
+                bad.rename(bad.with_suffix(f".{extension}.replaced"))
+                fsync_folder(bad.parent)
+
+
+def _refuse_older(mark: Mark, known: Mark | None, lost: Mark | None, *, copy: bool) -> None:
+    """Raise NewerStamp unless `mark` is to be written over what is known here."""
+    newest = max((m for m in (known, lost) if m is not None), default=None)
+    mends = lost is not None and known is None and mark == lost
+    wanted = newer(mark, newest) or mends if copy else not wins(newest, mark.stamp)
+    if not wanted and newest is not None:
+        raise NewerStamp(newest.stamp)
+
+
+def _raise_stamp(path: Path, stamp: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.utime(descriptor, ns=(stamp * MS, stamp * MS))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -246,14 +269,6 @@ def _stat(path: Path) -> os.stat_result | None:
             return None
 
 
-def _same(path: Path, incoming: Incoming) -> bool:
-    """Whether the bytes are equal, compared and not hashed: a SHA-1 can be made to collide."""
-    if path.stat().st_size != incoming.length:
-        return False
-    with path.open("rb") as file:
-        position = 0
-        while chunk := file.read(CHUNK):
-            if os.pread(incoming.descriptor(), len(chunk), position) != chunk:
-                return False
-            position += len(chunk)
-    return True
+def _damaged(original: Original) -> bool:
+    with original.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest() != original.id

@@ -12,12 +12,13 @@ from apomixis_node.decode import Limits
 from apomixis_node.disk import DiskFailed, DiskFull
 from apomixis_node.errors import ApiError
 from apomixis_node.form import Form, drain, read_multipart, read_raw, too_large
+from apomixis_node.incoming import Incoming
 from apomixis_node.paths import ImagePath, file_name, read_size
 from apomixis_node.render import choose
-from apomixis_node.replicate import Outcome, disk_full, replicate
+from apomixis_node.replicate import disk_full, replicate
+from apomixis_node.rounds import Outcome
 from apomixis_node.sizes import Size
 from apomixis_node.state import Node
-from apomixis_node.store import Incoming
 from apomixis_node.web.pages import image_page
 from apomixis_node.web.site import Site
 from apomixis_node.workers import WorkerFailed

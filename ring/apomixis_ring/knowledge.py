@@ -64,6 +64,11 @@ class Knowledge:
         mine = (p for p, row in enumerate(ring.current) if self.me in row)
         return [p for p in mine if p not in self._sure]
 
+    def ready(self, ring: Ring) -> bool:
+        """Whether reads of all that this node owns are answered."""
+        known = self._sure | self._answering
+        return all(p in known for p, row in enumerate(ring.current) if self.me in row)
+
     def answering(self, ring: Ring, index: int, *, shown: bool) -> bool:
         """Whether a read is answered; `shown`: the answer would be a yes.
 

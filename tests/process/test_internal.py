@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("internal")]
 
 NOTHING: dict[str, str] = {}
+NOW = str(time.time_ns() // 1_000_000)
 OPEN = {"/healthz", "/readyz", "/metrics"}
 PICTURE = encoded(corners(), "PNG")
 ID = hashlib.sha1(PICTURE, usedforsecurity=False).hexdigest()
 CALLS = [
-    (method, route.path.format(id=ID, name="20w.jpg"))
+    (method, route.path.format(id=ID, name="20w.jpg", index="0"))
     for route in ROUTES
     for method in sorted(route.methods or ())
 ]
@@ -57,7 +59,7 @@ class Node:
         usual = self.key() | {
             EPOCH: str(self.ring["epoch"]),
             INCARNATION: self.me["incarnation"],
-            STAMP: "1700000000000",
+            STAMP: NOW,
             EXTENSION: "png",
         }
         headers = {

@@ -15,9 +15,9 @@ from apomixis_node import form as form_module
 from apomixis_node.disk import TMP
 from apomixis_node.errors import ApiError
 from apomixis_node.form import FIELD_BYTES, HEADER_BYTES, PARTS, Form, read_multipart, read_raw
+from apomixis_node.incoming import Incoming
 from apomixis_node.paths import file_name
 from apomixis_node.settings import Settings
-from apomixis_node.store import Incoming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

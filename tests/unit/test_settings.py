@@ -47,6 +47,12 @@ WRONG = {
     "PEER_TIMEOUT": ["0", "x", "nan"],
     "WRITE_TIMEOUT": ["0", "x", "nan"],
     "SUSPECT_FOR": ["0", "x", "nan"],
+    "TOMBSTONE_DAYS": ["0", "-1", "3651", "x", "nan"],
+    "GOSSIP_INTERVAL": ["0", "x", "nan"],
+    "DEAD_AFTER": ["0", "x", "inf"],
+    "SYNC_RATE": ["-1", "x"],
+    "SYNC_CONCURRENCY": ["0", "65", "x"],
+    "VERIFY_RATE": ["-1", "x"],
     "LOG_LEVEL": ["loud", "INFO!"],
 }
 ANY_TEXT = {"DATA", "HOST", "INTERNAL_HOST", "UPLOAD_KEYS", "SIGNING_KEYS"}

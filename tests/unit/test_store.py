@@ -13,16 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from apomixis_node.copies import Collision, HashMismatch, NewerStamp, Original, Tombstone
 from apomixis_node.disk import DiskFull
-from apomixis_node.store import (
-    Collision,
-    HashMismatch,
-    Incoming,
-    NewerStamp,
-    Original,
-    Store,
-    Tombstone,
-)
+from apomixis_node.incoming import Incoming
+from apomixis_node.store import Store
 
 CONTENTS = [f"picture {i}".encode() * (i + 1) for i in range(4)]
 

@@ -21,6 +21,7 @@ SECTIONS = {
     "sizes": "Renditions",
     "workers": "Render workers",
     "connect_timeout": "Peers",
+    "tombstone_days": "The life of a cluster",
     "log_level": "Logs",
 }
 INTRODUCTION = """# Configuration
