@@ -207,7 +207,8 @@ def _after_commit(ring: Ring, wanted: Wanted, reports: Mapping[str, Report]) -> 
         return Step(Phase.PROPOSE, why, replace(ring, epoch=ring.epoch + 1, members=members))
     if waiting := _not_adopted(ring, reports):
         return waiting
-    leaving = tuple(k for k, r in reports.items() if k not in ring and not r.retired)
+    others = {k: r for k, r in reports.items() if k not in ring and not r.blank}
+    leaving = tuple(k for k, r in others.items() if not r.retired)
     if leaving:
         why = f"{_names(leaving)} leaves, and hands over whatever the owners lack."
         return Step(Phase.RETIRE, why, members=leaving)

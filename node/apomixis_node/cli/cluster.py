@@ -18,11 +18,15 @@ from rich.table import Table
 from apomixis_node.cli.demo import show_sample
 from apomixis_node.cli.folder import Entry, Folder
 from apomixis_node.cli.introduction import Introduction, NotHeardError
-from apomixis_node.cli.keeping import Shape, first_ring, readdressed, stranger
+from apomixis_node.cli.keeping import Shape, first_ring, keep_addresses, stranger
+from apomixis_node.cli.operating import BUSY_S, REST_S, Operator, Teller
 from apomixis_node.cli.processes import Ended, Keeper, Spec
 from apomixis_node.cli.terminal import Failure, out, say
+from apomixis_node.cli.volumes import lost_volumes, put_away, wanted_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from apomixis_ring.model import Member, Ring
 
 CLUSTER = "apomixis"
@@ -38,7 +42,7 @@ class Cluster:
     def __init__(
         self,
         folder: Folder,
-        specs: tuple[Spec, ...],
+        make_spec: Callable[[str], Spec],
         shape: Shape,
         kept: Ring | None,
         *,
@@ -46,10 +50,10 @@ class Cluster:
         draw: bool,
     ) -> None:
         """A cluster that goes on with the ring `kept`, or makes its first one of `shape`."""
-        self._folder = folder
-        self._shape = shape
-        self._ring = _at_these_addresses(folder, kept, specs) if kept else None
-        self._draw = draw
+        self._folder, self._make_spec, self._shape = folder, make_spec, shape
+        self._cluster = kept.cluster if kept else CLUSTER
+        self._kept = kept
+        self._restart, self._draw = restart, draw
         self._introduction = Introduction(folder.secret())
         self._introducing: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, Member] = {}
@@ -58,45 +62,67 @@ class Cluster:
         self._ring_known, self._complete = asyncio.Event(), asyncio.Event()
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._failure: Failure | None = None
-        self._keepers = tuple(
-            Keeper(
-                spec,
-                spec.environment(kept.cluster if kept else CLUSTER, folder.secret_file),
-                restart=restart,
-                hurry=self._hurry,
-                on_start=self._started,
-                on_end=self._ended,
-            )
-            for spec in specs
-        )
+        self._keepers: dict[str, Keeper] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._teller = Teller()
 
     async def run(self) -> None:
         """Run until Ctrl-C or SIGTERM. Raises Failure when the cluster can't start."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        if self._kept:
+            urls = {name: self._make_spec(name).internal_url for name in self._shape.names}
+            keep_addresses(self._folder, self._kept, urls)
         self._write()  # nobody runs yet, whatever a killed `up` has left there
-        say(f"Starting {len(self._keepers)} nodes in {self._folder.path} …")
+        say(f"Starting {len(self._shape.names)} nodes in {self._folder.path} …")
         async with asyncio.TaskGroup() as self._group:
-            running = [self._group.create_task(keeper.run()) for keeper in self._keepers]
-            leading = self._group.create_task(self._lead())
-            await self._until_stopped(running)
-            for keeper in self._keepers:
+            for name in self._shape.names:
+                self._keep(name)
+            acting = [self._group.create_task(self._lead())]
+            await self._until_stopped()
+            for keeper in self._keepers.values():
                 keeper.end()
-            for task in (leading, *self._introducing.values()):
+            for task in (*acting, *self._introducing.values()):
                 task.cancel()
         self._write()
         if self._failure:
             raise self._failure
         say("All nodes have ended.")
 
-    async def _until_stopped(self, running: list[asyncio.Task[None]]) -> None:
+    def _keep(self, name: str) -> None:
+        """Start a node and keep it running."""
+        spec = self._make_spec(name)
+        keeper = Keeper(
+            spec,
+            spec.environment(self._cluster, self._folder.secret_file),
+            restart=self._restart,
+            hurry=self._hurry,
+            on_start=self._started,
+            on_end=self._ended,
+        )
+        self._keepers[name] = keeper
+        self._running[name] = self._group.create_task(keeper.run())
+
+    async def _end(self, name: str) -> None:
+        """End a node for good; its folder stays."""
+        keeper = self._keepers.pop(name, None)
+        if keeper is not None:
+            keeper.end()
+            await self._running.pop(name)
+            self._write()
+
+    async def _until_stopped(self) -> None:
         stopped = asyncio.create_task(self._stop.wait())
-        nobody_left = asyncio.create_task(asyncio.wait(running))
-        await asyncio.wait({stopped, nobody_left}, return_when=asyncio.FIRST_COMPLETED)
-        if not self._stop.is_set():
-            self._fail(f"No node is left running; {self._folder.path}/node-0.log may say why.")
+        while not stopped.done() and self._running:
+            await asyncio.wait(
+                {stopped, *self._running.values()},
+                timeout=1.0,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if all(task.done() for task in self._running.values()) and not self._stop.is_set():
+                self._fail(f"No node is left running; {self._folder.path}/node-0.log may say why.")
+                break
         stopped.cancel()
-        nobody_left.cancel()
 
     def _asked_to_stop(self) -> None:
         if self._stop.is_set():
@@ -121,7 +147,7 @@ class Cluster:
         if ended.status == CANT_RUN:
             self._refused.add(spec.name)
             sentence = f"{spec.name} can't run:\n{_last_words(spec)}"
-            if self._ring is None or len(self._refused) == len(self._keepers):
+            if self._folder.ring() is None or len(self._refused) == len(self._keepers):
                 self._fail(sentence)
                 return
             say(sentence, "red")
@@ -133,7 +159,7 @@ class Cluster:
         try:
             member = await self._introduction.identity(spec)
             self._members[spec.name] = member
-            ring = self._ring or await self._first_ring()
+            ring = self._folder.ring() or await self._first_ring()
             if sentence := stranger(ring, member):
                 say(sentence, "bold red")
             await self._introduction.put_ring(member, ring)
@@ -148,35 +174,60 @@ class Cluster:
 
     async def _first_ring(self) -> Ring:
         """The ring of a new cluster, once all members are known: kept on disk before it is used."""
-        if len(self._members) == len(self._keepers):
-            members = [self._members[keeper.spec.name] for keeper in self._keepers]
-            self._ring = self._ring or first_ring(CLUSTER, members, self._shape)
-            self._folder.keep_ring(self._ring)
+        if len(self._members) == len(self._shape.names) and not self._ring_known.is_set():
+            members = [self._members[name] for name in self._shape.names]
+            self._folder.keep_ring(first_ring(self._cluster, members, self._shape))
             self._ring_known.set()
         await self._ring_known.wait()
-        assert self._ring is not None  # noqa: S101  set right before the event
-        return self._ring
+        ring = self._folder.ring()
+        assert ring is not None  # noqa: S101  kept right before the event
+        return ring
 
     async def _lead(self) -> None:
-        """Wait for the nodes, say which are missing, and show where everything is."""
+        """Wait for the nodes, say which are missing, show where everything is, and operate."""
         try:
-            patience = KEPT_CLUSTER_S if self._ring else NEW_CLUSTER_S
+            patience = KEPT_CLUSTER_S if self._kept else NEW_CLUSTER_S
             await asyncio.wait_for(self._complete.wait(), patience)
         except TimeoutError:
-            missing = [k.spec for k in self._keepers if k.spec.name not in self._with_ring]
+            missing = [k.spec for n, k in self._keepers.items() if n not in self._with_ring]
             names = ", ".join(spec.name for spec in missing)
             sentence = f"{names} did not start. Last words:\n{_last_words(missing[0])}"
-            if self._ring is None:
+            if self._folder.ring() is None:
                 self._fail(sentence)
                 return
             say(sentence, "yellow")
         self._show()
         if self._draw:
             await show_sample(self._entries(), self._folder.secret_file)
+        await self._operate()
+
+    async def _operate(self) -> None:
+        """The operator's part: start what is wanted, take the ring there, stop what has left."""
+        operator = Operator(
+            self._folder,
+            self._introduction,
+            lambda: [keeper.spec.internal_url for keeper in self._keepers.values()],
+            self._teller,
+        )
+        while True:
+            wanted = self._folder.wanted()
+            for name in wanted_names(wanted):
+                if name not in self._keepers:
+                    say(f"{name} starts.")
+                    self._keep(name)
+            for name in lost_volumes(self._folder, wanted):
+                await self._end(name)
+                say(f"{name} gets a blank volume; the old one is {put_away(self._folder, name)}.")
+                self._keep(name)
+            for name in await operator.once():
+                say(f"{name} has left; its folder stays: {self._folder.data(name)}")
+                await self._end(name)
+            await asyncio.sleep(REST_S if operator.at_rest else BUSY_S)
 
     def _show(self) -> None:
-        assert self._ring is not None  # noqa: S101  shown only once there is one
-        table = self._ring.current
+        ring = self._folder.ring()
+        assert ring is not None  # noqa: S101  shown only once there is one
+        table = ring.current
         grid = Table(
             title=f"{table.replication} copies, {table.write_quorum} before 201",
             title_justify="left",
@@ -192,21 +243,12 @@ class Cluster:
     def _entries(self) -> tuple[Entry, ...]:
         return tuple(
             Entry(s.name, s.public_url, s.internal_url, s.zone, k.pid, str(s.data))
-            for k in self._keepers
+            for k in self._keepers.values()
             for s in (k.spec,)
         )
 
     def _write(self) -> None:
-        cluster = self._ring.cluster if self._ring else CLUSTER
-        self._folder.keep_cluster(cluster, self._entries())
-
-
-def _at_these_addresses(folder: Folder, kept: Ring, specs: tuple[Spec, ...]) -> Ring:
-    """The kept ring, at its next epoch if the addresses differ: durable before any node gets it."""
-    ring = readdressed(kept, {spec.name: spec.internal_url for spec in specs})
-    if ring != kept:
-        folder.keep_ring(ring)
-    return ring
+        self._folder.keep_cluster(self._cluster, self._entries())
 
 
 def _last_words(spec: Spec) -> str:

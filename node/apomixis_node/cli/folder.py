@@ -2,6 +2,7 @@
 
 DIR/cluster.json    each node's name, public and internal URL, zone, pid and data folder
 DIR/ring.json       the ring that `up` made, in the operator's place
+DIR/wanted.json     how many nodes and copies are wanted: `apomixis scale` writes it
 DIR/secret          the cluster's secret
 DIR/up.lock         locked while an `apomixis up` runs, with its pid in it
 DIR/node-0/ …       one node's data      DIR/node-0.log …    what it said
@@ -17,7 +18,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apomixis_node.cli.terminal import Failure
 from apomixis_ring.model import Ring, RingError
@@ -59,6 +60,25 @@ class Folder:
     def secret_file(self) -> Path:
         """The cluster's secret."""
         return self.path / "secret"
+
+    @property
+    def wanted_file(self) -> Path:
+        """What is wanted: how many nodes, how many copies. `apomixis scale` changes it."""
+        return self.path / "wanted.json"
+
+    def wanted(self) -> dict[str, Any]:
+        """wanted.json, {} before there is one. Raises Failure if it can't be read."""
+        try:
+            found = json.loads(self.wanted_file.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as wrong:
+            raise Failure(f"{self.wanted_file} can't be read: {wrong}.") from None
+        return found if isinstance(found, dict) else {}
+
+    def keep_wanted(self, wanted: dict[str, Any]) -> None:
+        """Write wanted.json."""
+        _write(self.wanted_file, json.dumps(wanted, indent=2) + "\n")
 
     def data(self, name: str) -> Path:
         """A node's data folder."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from apomixis_ring.model import Member
+from apomixis_ring.proof import Proof
+from apomixis_ring.transition import Report
 
 if TYPE_CHECKING:
     from apomixis_node.cli.processes import Spec
@@ -48,6 +50,43 @@ class Introduction:
                     continue
                 return _member(spec, answer)
 
+    async def report(self, url: str) -> tuple[Member, Report] | None:
+        """What the node at this internal address says of itself now; None is silence."""
+        async with self._client() as client:
+            try:
+                answer = await client.get(f"{url}/report")
+                return read_report(answer.raise_for_status().json())
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                return None
+
+    async def ask(self, member: Member, ring: Ring, what: str, body: object = None) -> bool:
+        """Ask a node to copy, clean, retire or drain; whether it said that it does."""
+        headers = {
+            "Apomixis-Incarnation": member.incarnation,
+            "Apomixis-Epoch": str(ring.epoch),
+        }
+        async with self._client() as client:
+            try:
+                answer = await client.post(f"{member.url}/{what}", json=body, headers=headers)
+            except httpx.TransportError:
+                return False
+        return answer.status_code < 300
+
+    async def offer_ring(self, member: Member, ring: Ring) -> bool:
+        """Give a node the ring once; whether it has adopted it."""
+        headers = {"Apomixis-Incarnation": member.incarnation}
+        async with self._client() as client:
+            try:
+                answer = await client.put(
+                    f"{member.url}/ring",
+                    content=ring.dumps(),
+                    headers=headers,
+                    timeout=PUT_TIMEOUT_S,
+                )
+            except httpx.TransportError:
+                return False
+        return answer.status_code < 300
+
     async def put_ring(self, member: Member, ring: Ring) -> None:
         """Give a node the ring until it has adopted it; the caller ends the waiting.
 
@@ -72,6 +111,32 @@ class Introduction:
                 if answer.status_code >= 300:
                     raise NotHeardError(f"{member.name} refused the ring: {_detail(answer)}")
                 return
+
+
+def read_report(said: dict[str, Any]) -> tuple[Member, Report]:
+    """`GET /report` as values. Raises KeyError, TypeError, ValueError for anything else."""
+    epoch = int(said["epoch"])
+    proofs = {
+        int(p): Proof(epoch, frozenset(group["asked"]))
+        for group in said["proofs"]
+        for p in group["partitions"]
+    }
+    left = said["leftovers"]
+    report = Report(
+        epoch=epoch,
+        blank=bool(said["blank"]),
+        proofs=proofs,
+        leftovers=None if left is None else int(left),
+        retired=bool(said["retired"]),
+    )
+    member = Member(
+        name=str(said["name"]),
+        incarnation=str(said["incarnation"]),
+        url=str(said["url"]),
+        zone=str(said["zone"]),
+        weight=float(said["weight"]),
+    )
+    return member, report
 
 
 def _member(spec: Spec, answer: httpx.Response) -> Member:

@@ -7,7 +7,7 @@ as they are, and only addresses may change.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apomixis_node.cli.terminal import Failure
 from apomixis_ring.model import Member, Ring
@@ -15,6 +15,8 @@ from apomixis_ring.placement import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from apomixis_node.cli.folder import Folder
 
 DEFAULT_NODES = 3
 DEFAULT_REPLICATION = 3
@@ -33,30 +35,50 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The cluster to run: each node's zone (so its length is the number of nodes), and quorums."""
+    """The cluster to run: its nodes, the zones dealt to them in turn, and the quorums."""
 
     zones: tuple[str, ...]
     replication: int
     write_quorum: int | None
+    names: tuple[str, ...]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """node-0, node-1, …"""
-        return tuple(f"node-{i}" for i in range(len(self.zones)))
+    def aim(self) -> dict[str, Any]:
+        """As it goes to wanted.json."""
+        return {
+            "nodes": len(self.names),
+            "replication": self.replication,
+            "write_quorum": self.write_quorum or self.replication // 2 + 1,
+            "zones": list(self.zones),
+        }
+
+    def zone(self, name: str) -> str:
+        """The zone of a node; those that join later are dealt on."""
+        return self.zones[ordinal(name) % len(self.zones)]
 
 
-def shape(wanted: Wanted, kept: Ring | None) -> Shape:
-    """The cluster that `wanted` and the kept ring make together; Failure where they disagree."""
+def shape(wanted: Wanted, kept: Ring | None, before: dict[str, Any]) -> Shape:
+    """The cluster that `wanted`, the kept ring and wanted.json (`before`) make together.
+
+    Failure where they disagree.
+    """
     if kept is None:
         return _new(wanted)
-    _agree("--nodes", wanted.nodes, len(kept.members))
+    count = int(before.get("nodes", len(kept.members)))
+    _agree("--nodes", wanted.nodes, count)
     _agree("--replication", wanted.replication, kept.current.replication)
     _agree("--write-quorum", wanted.write_quorum, kept.current.write_quorum)
     by_name = {member.name: member.zone for member in kept.members}
-    zones = tuple(by_name[name] for name in sorted(by_name, key=_ordinal))
+    zones = tuple(by_name[name] for name in sorted(by_name, key=ordinal))
     if wanted.zones is not None:
         _agree("--zones", ",".join(_spread(wanted.zones, len(zones))), ",".join(zones))
-    return Shape(zones, kept.current.replication, kept.current.write_quorum)
+    names = dict.fromkeys((*(f"node-{i}" for i in range(count)), *by_name))
+    dealt = before.get("zones")
+    return Shape(
+        tuple(dealt) if isinstance(dealt, list) and dealt else zones,
+        kept.current.replication,
+        kept.current.write_quorum,
+        tuple(sorted(names, key=ordinal)),
+    )
 
 
 def _new(wanted: Wanted) -> Shape:
@@ -67,7 +89,8 @@ def _new(wanted: Wanted) -> Shape:
             f"--write-quorum {wanted.write_quorum} is more than the {replication} copies "
             "that --replication keeps; make it at most that."
         )
-    return Shape(_spread(wanted.zones or ("",), nodes), replication, wanted.write_quorum)
+    names = tuple(f"node-{i}" for i in range(nodes))
+    return Shape(wanted.zones or ("",), replication, wanted.write_quorum, names)
 
 
 def _spread(zones: tuple[str, ...], nodes: int) -> tuple[str, ...]:
@@ -82,7 +105,8 @@ def _agree(option: str, wanted: object, kept: object) -> None:
         )
 
 
-def _ordinal(name: str) -> int:
+def ordinal(name: str) -> int:
+    """2 for node-2."""
     digits = name.rpartition("-")[2]
     return int(digits) if digits.isdecimal() else MOST_NODES
 
@@ -102,13 +126,21 @@ def readdressed(ring: Ring, urls: dict[str, str]) -> Ring:
     return ring if members == ring.members else replace(ring, epoch=ring.epoch + 1, members=members)
 
 
+def keep_addresses(folder: Folder, kept: Ring, urls: dict[str, str]) -> None:
+    """The next epoch if the members' addresses differ: durable before any node gets it."""
+    ring = readdressed(kept, urls)
+    if ring != kept:
+        folder.keep_ring(ring)
+
+
 def stranger(ring: Ring, member: Member) -> str | None:
     """A sentence if the node on `member`'s volume is not the one that the ring knows, else None."""
-    if member.key in ring:
+    known = next((m.incarnation for m in ring.members if m.name == member.name), None)
+    if known is None or member.key in ring:
         return None
-    known = next((m.incarnation for m in ring.members if m.name == member.name), "nobody")
     return (
         f"{member.name} starts on another volume (incarnation {member.incarnation}) than the ring "
         f"knows ({known}): what it held is missing, and it owns nothing. It answers from the "
-        "other nodes. Put its old data folder back and start again."
+        "other nodes. Put its old data folder back and start again, or give it up with "
+        f"`apomixis replace {member.name}`."
     )

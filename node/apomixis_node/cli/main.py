@@ -9,6 +9,7 @@ import typer
 from apomixis_node.cli.configuration import configuration
 from apomixis_node.cli.node import node
 from apomixis_node.cli.put import put
+from apomixis_node.cli.scale import replace, scale
 from apomixis_node.cli.status import status
 from apomixis_node.cli.terminal import Commands
 from apomixis_node.cli.up import up
@@ -31,6 +32,6 @@ app = typer.Typer(
         apomixis url 3f9c0a…e1 300w
     """),
 )
-for command in (up, put, url, status, node):
+for command in (up, put, url, status, scale, replace, node):
     app.command()(command)
 app.command(hidden=True)(configuration)

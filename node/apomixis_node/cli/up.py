@@ -10,7 +10,7 @@ import typer
 
 from apomixis_node.cli.cluster import Cluster
 from apomixis_node.cli.folder import Folder
-from apomixis_node.cli.keeping import MOST_NODES, Wanted, shape
+from apomixis_node.cli.keeping import MOST_NODES, Shape, Wanted, ordinal, shape
 from apomixis_node.cli.processes import LOOPBACK, Spec, busy_port
 from apomixis_node.cli.terminal import Failure
 
@@ -81,12 +81,14 @@ def up(
     wanted = Wanted(nodes, replication, write_quorum, _words(zones))
     with folder.locked():
         kept = folder.ring()
-        wanted_shape = shape(wanted, kept)
+        wanted_shape = shape(wanted, kept, folder.wanted())
         first = port or _kept_port(folder) or DEFAULT_PORT
-        specs = _specs(folder, wanted_shape.names, wanted_shape.zones, host, first)
-        if sentence := busy_port(specs):
+        make = _Specs(folder, wanted_shape, host, first)
+        if sentence := busy_port(tuple(make(name) for name in wanted_shape.names)):
             raise Failure(f"{sentence}. End what listens there, or choose others with --port.")
-        cluster = Cluster(folder, specs, wanted_shape, kept, restart=restart, draw=sample)
+        if not folder.wanted():
+            folder.keep_wanted(wanted_shape.aim())
+        cluster = Cluster(folder, make, wanted_shape, kept, restart=restart, draw=sample)
         asyncio.run(cluster.run())
 
 
@@ -102,21 +104,26 @@ def _kept_port(folder: Folder) -> int | None:
     return int(urls[0].rpartition(":")[2]) if urls else None
 
 
-def _specs(
-    folder: Folder, names: tuple[str, ...], zones: tuple[str, ...], host: str, first: int
-) -> tuple[Spec, ...]:
-    last = first + INTERNAL_PORTS_AFTER + len(names) - 1
-    if last > 65535:
-        raise Failure(f"--port {first} leaves no room for ports up to {last}; choose a lower one.")
-    return tuple(
-        Spec(
+class _Specs:
+    """Makes the spec of a node from its name: node-2 has the third ports."""
+
+    def __init__(self, folder: Folder, shape: Shape, host: str, first: int) -> None:
+        self._folder, self._shape, self._host, self._first = folder, shape, host, first
+        self(shape.names[-1])
+
+    def __call__(self, name: str) -> Spec:
+        port = self._first + ordinal(name)
+        if port + INTERNAL_PORTS_AFTER > 65535:
+            raise Failure(
+                f"--port {self._first} leaves no room for ports up to "
+                f"{port + INTERNAL_PORTS_AFTER}; choose a lower one."
+            )
+        return Spec(
             name=name,
-            host=host,
-            port=first + i,
-            internal_port=first + INTERNAL_PORTS_AFTER + i,
-            zone=zone,
-            data=folder.data(name),
-            log=folder.log(name),
+            host=self._host,
+            port=port,
+            internal_port=port + INTERNAL_PORTS_AFTER,
+            zone=self._shape.zone(name),
+            data=self._folder.data(name),
+            log=self._folder.log(name),
         )
-        for i, (name, zone) in enumerate(zip(names, zones, strict=True))
-    )
