@@ -14,8 +14,9 @@ import hmac
 import time
 from typing import TYPE_CHECKING
 
+from apomixis_node.environment import variable
 from apomixis_node.errors import ApiError
-from apomixis_node.settings import SettingsError, variable
+from apomixis_node.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -6,13 +6,12 @@ setting's name, stops the start with one sentence for each.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
+from pydantic import ByteSize, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from apomixis_node.formats import BY_EXTENSION
@@ -20,7 +19,7 @@ from apomixis_node.sizes import BadSize, parse
 from apomixis_ring.model import is_image_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 MIB = 1024 * 1024
 PREFIX = "APOMIXIS_"
@@ -285,45 +284,3 @@ class Settings(BaseSettings):
     def worker_count(self) -> int:
         """Worker processes to run: `workers`, or one per CPU this process may use."""
         return self.workers or len(os.sched_getaffinity(0))
-
-
-def load() -> Settings:
-    """Read the environment.
-
-    Raises SettingsError, one sentence a line, each naming the variable and what to do.
-    """
-    wrong = misspelt(os.environ)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        wrong += [_sentence(e["loc"], e["msg"], e["type"]) for e in error.errors()]
-    if wrong:
-        raise SettingsError("\n".join(wrong))
-    return settings
-
-
-def variable(field: str) -> str:
-    """The environment variable of a field: `max_bytes` is APOMIXIS_MAX_BYTES."""
-    return PREFIX + field.upper()
-
-
-def misspelt(names: Iterable[str]) -> list[str]:
-    """One sentence for each environment variable that is nearly, but not quite, a setting's.
-
-    Only near misses are errors: Kubernetes gives containers variables of its own for a Service
-    that is called `apomixis`, and the command has some too.
-    """
-    known = [variable(field) for field in Settings.model_fields]
-    unknown = [n for n in names if n.startswith(PREFIX) and n not in known]
-    near = [(n, difflib.get_close_matches(n, known, n=1, cutoff=0.92)) for n in unknown]
-    return [f"{n} is not a setting; did you mean {match[0]}?" for n, match in near if match]
-
-
-def _sentence(location: tuple[int | str, ...], message: str, kind: str) -> str:
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return f"{text}."
-    name, field = variable(str(location[0])), Settings.model_fields[str(location[0])]
-    if kind == "missing":
-        return f"{name} must be set: {field.description}".split(". ", 1)[0].rstrip(".") + "."
-    return f"{name}: {text}."

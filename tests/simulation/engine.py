@@ -35,6 +35,10 @@ class Reply:
     body: dict[str, Any] = field(default_factory=dict)
 
 
+OK = Reply("ok")
+REFUSED = Reply("refused")
+
+
 @dataclass(slots=True)
 class Ticket:
     """A request under way; `reply` None after `settled` is silence."""

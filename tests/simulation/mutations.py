@@ -16,9 +16,9 @@ from apomixis_ring import answers, epochs, knowledge, marks, proof, quorum, tran
 from apomixis_ring.epochs import Hearing
 from apomixis_ring.quorum import Decision
 from simulation.disk import Disk
-from simulation.engine import Reply
-from simulation.history import Scene
-from simulation.node import OK, Node
+from simulation.engine import OK, Reply
+from simulation.faults import Scene
+from simulation.node import Node
 
 if TYPE_CHECKING:
     from apomixis_ring.marks import Mark

@@ -10,10 +10,10 @@ from simulation.engine import Pause, Procedure, Until
 if TYPE_CHECKING:
     from apomixis_ring.marks import Mark
     from apomixis_ring.model import Ring
-    from simulation.node import Node
+    from simulation.body import Body
 
 
-def verify(node: Node) -> Procedure:
+def verify(node: Body) -> Procedure:
     """One pass: quarantine what is rotten, fetch it again, hand over, drop, expire."""
     for image_id in sorted(node.disk.rotten):
         mark = node.disk.marks.get(image_id)
@@ -30,7 +30,7 @@ def verify(node: Node) -> Procedure:
         yield Pause()
 
 
-def _one(node: Node, image_id: str) -> Procedure:
+def _one(node: Body, image_id: str) -> Procedure:
     mark, ring = node.disk.marks.get(image_id), node.ring
     if mark is None or ring is None:
         return
@@ -40,7 +40,7 @@ def _one(node: Node, image_id: str) -> Procedure:
         yield from _expire(node, ring, image_id, mark)
 
 
-def _asked(node: Node, ring: Ring, keys: tuple[str, ...], image_id: str) -> Procedure:
+def _asked(node: Body, ring: Ring, keys: tuple[str, ...], image_id: str) -> Procedure:
     """The marks that these members have for good, asked now under this ring's epoch."""
     found: dict[str, Mark | None] = {}
     for key in keys:
@@ -52,7 +52,7 @@ def _asked(node: Node, ring: Ring, keys: tuple[str, ...], image_id: str) -> Proc
     return found
 
 
-def clear(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
+def clear(node: Body, ring: Ring, image_id: str, mark: Mark) -> Procedure:
     """A copy that this node does not own: to those owners that lack it, then dropped on proof.
 
     Returns whether all owners have it.
@@ -71,7 +71,7 @@ def clear(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
 
 
 def _drop(
-    node: Node, ring: Ring, index: int, image_id: str, mark: Mark, held: dict[str, Mark]
+    node: Body, ring: Ring, index: int, image_id: str, mark: Mark, held: dict[str, Mark]
 ) -> Procedure:
     if not proof.may_drop(ring, index, node.key, mark, held).reached:
         return
@@ -88,7 +88,7 @@ def _drop(
         node.under_way[ring.epoch] -= 1
 
 
-def _expire(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
+def _expire(node: Body, ring: Ring, image_id: str, mark: Mark) -> Procedure:
     found = yield from _asked(node, ring, tuple(m.key for m in ring.members), image_id)
     age = node.clock - mark.stamp
     if not proof.may_expire(ring, mark, age, node.world.keep_ms, found).reached:
@@ -98,7 +98,7 @@ def _expire(node: Node, ring: Ring, image_id: str, mark: Mark) -> Procedure:
         node.disk.unlink(image_id)
 
 
-def retire(node: Node) -> Procedure:
+def retire(node: Body) -> Procedure:
     """A leaving node hands over whatever its owners lack, and then says so.
 
     One that was away too long has nothing to say: what it holds may have been deleted meanwhile.

@@ -17,6 +17,8 @@ from simulation.node import Node
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulation.body import Body
+
 
 class Violation(AssertionError):  # noqa: N818
     """An invariant, by name, that did not hold."""
@@ -182,7 +184,7 @@ class World:
                         f"{table[index]} at epoch {ring.epoch}"
                     )
 
-    def check_drain(self, node: Node) -> None:
+    def check_drain(self, node: Body) -> None:
         """I4: what is set aside is no owner's."""
         if any(node.key in row for row in self.register.current):
             raise Violation(f"I4: {node.key} is drained while it owns something")
@@ -201,7 +203,7 @@ class World:
         for _ in range(200 if dice.random() < self.stalls else 1):
             yield Pause()
 
-    def dropped(self, node: Node, ring: Ring, image_id: str, mark: Mark) -> None:
+    def dropped(self, node: Body, ring: Ring, image_id: str, mark: Mark) -> None:
         """I2: what step 8 demands, looked at from outside."""
         owners = ring.current[ring.index(image_id)]
         if ring.pending is not None or node.key in owners:
@@ -211,7 +213,7 @@ class World:
                 raise Violation(f"I2: {node.key} drops {image_id}, which {key} lacks")
         self.note(f"{node.name} drops {image_id} {mark}")
 
-    def expired(self, node: Node, image_id: str, mark: Mark) -> None:
+    def expired(self, node: Body, image_id: str, mark: Mark) -> None:
         """I9: nothing older may be left at any member when a tombstone goes."""
         for member in self.register.members:
             holder = self.by_key(member.key)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from apomixis_node.cli.configuration import SECTIONS, markdown
-from apomixis_node.settings import Settings, SettingsError, load, variable
+from apomixis_node.environment import load, variable
+from apomixis_node.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDED = {"APOMIXIS_NAME": "node-0", "APOMIXIS_SECRET_FILE": "/etc/apomixis/secret"}

@@ -9,7 +9,8 @@ import typer
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
 
-from apomixis_node.settings import Settings, variable
+from apomixis_node.environment import variable
+from apomixis_node.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

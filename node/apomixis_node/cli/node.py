@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from apomixis_node.cli.terminal import Failure
-from apomixis_node.settings import SettingsError, load
+from apomixis_node.environment import load
+from apomixis_node.settings import SettingsError
 
 
 def node(
