@@ -14,6 +14,7 @@ from apomixis_node import info, internal
 from apomixis_node.delete import delete
 from apomixis_node.errors import ApiError
 from apomixis_node.images import image
+from apomixis_node.openapi import openapi
 from apomixis_node.peers import MEMBER
 from apomixis_node.state import Node
 from apomixis_node.upload import upload
@@ -63,6 +64,7 @@ PUBLIC = [
     Route("/image/{rest:path}", image),
     Route("/info/{id}", info.info),
     Route("/api/status", info.status),
+    Route("/openapi.json", openapi),
     Route("/status", _status),
     Route("/healthz", internal.healthz),
     Route("/readyz", internal.readyz),

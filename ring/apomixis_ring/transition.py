@@ -143,6 +143,11 @@ def step(
     return _towards_commit(ring, wanted, reports, lost)
 
 
+def copying(ring: Ring, reports: Mapping[str, Report], lost: Collection[str] = ()) -> Step | None:
+    """Who has still to copy and prove what is pending; None when all is proved."""
+    return _unproved(ring, changed(ring), reports, lost)
+
+
 def _towards_commit(
     ring: Ring, wanted: Wanted, reports: Mapping[str, Report], lost: Collection[str]
 ) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -18,7 +19,7 @@ SCENES = {name: scene for name, scene in vars(mutations).items() if isinstance(s
 
 @pytest.mark.timeout(600)
 def test_invariants_I1_to_I9_hold() -> None:  # noqa: N802
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         for failure in pool.map(run, range(HISTORIES), chunksize=20):
             assert failure is None, f"\n{failure}"
 

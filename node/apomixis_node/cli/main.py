@@ -14,6 +14,7 @@ from apomixis_node.cli.status import status
 from apomixis_node.cli.terminal import Commands
 from apomixis_node.cli.up import up
 from apomixis_node.cli.url import url
+from apomixis_node.cli.verify import rebalance, verify
 
 app = typer.Typer(
     cls=Commands,
@@ -32,6 +33,6 @@ app = typer.Typer(
         apomixis url 3f9c0a…e1 300w
     """),
 )
-for command in (up, put, url, status, scale, replace, node):
+for command in (up, put, url, status, scale, replace, verify, rebalance, node):
     app.command()(command)
 app.command(hidden=True)(configuration)
