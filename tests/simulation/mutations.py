@@ -70,8 +70,6 @@ def _gaining_only(ring: Ring, index: int, *rest: Any) -> tuple[str, ...]:
     return tuple(k for k in _unproved(ring, index, *rest) if k not in ring.current[index])
 
 
-def _asked_one_less(
-    ring: Ring, index: int, proofs: Any, reachable: Any, lost: Any = ()
 ) -> tuple[str, ...]:
     del reachable
     with patch.object(proof, "sources_needed", lambda r, i, _=(): r.current.read_quorum_of(i) - 1):
@@ -100,11 +98,6 @@ def _same_incarnation(disk: Disk, incarnation: str) -> None:
 
 def _certain_one_less(ring: Ring, image_id: str, heard: Any) -> Any:
     with patch.object(quorum, "certain", lambda t, i: t.read_quorum_of(i) - 1):
-        return _read(ring, image_id, heard)
-
-
-def _certain_is_r(ring: Ring, image_id: str, heard: Any) -> Any:
-    with patch.object(quorum, "certain", lambda t, i: t.read_quorum_of(i)):
         return _read(ring, image_id, heard)
 
 
@@ -196,6 +189,8 @@ LEFT = Scene(
     load_rate=0.1,
     events=3000,
 )
+FEW_COPIES = replace(RETURN, write_quorum=1)
+LOSSY = replace(TURNED, faults={"scale": 8, "crash": 2, "boot": 3}, loss=0.3)
 
 MUTATIONS = (
     Mutation("commit without proof", ((transition, "unproved", lambda *_: ()),)),
@@ -211,10 +206,11 @@ MUTATIONS = (
         ),
     ),
     Mutation("no new stamp for bytes already there", ((Disk, "write", _keeps_stamp),)),
-    Mutation("proof by gaining owners only", ((transition, "unproved", _gaining_only),)),
     Mutation(
-        "R - 1 sources",
-        ((transition, "unproved", _asked_one_less), (transition, "sources_needed", lambda *_: 0)),
+        "proof by gaining owners only",
+        ((transition, "unproved", _gaining_only),),
+        first=500,
+        within=600,
     ),
     Mutation(
         "acknowledge on the current table only",
@@ -226,24 +222,13 @@ MUTATIONS = (
         HIDDEN,
     ),
     Mutation("wrong incarnation accepted", ((epochs, "is_meant", lambda *_: True),)),
-    Mutation("delete by W where W < R", ((quorum, "deleted", _acknowledged),)),
+    Mutation("delete by W where W < R", ((quorum, "deleted", _acknowledged),), scene=FEW_COPIES),
     Mutation("404 at R - 1", ((quorum, "read", _certain_one_less),)),
-    Mutation("404 at R where W > R", ((quorum, "read", _certain_is_r),), SPLIT),
-    Mutation(
-        "404 asks only the old table",
-        ((quorum, "read", lambda r, i, h: _read(_only_current(r), i, h)),),
-        HIDDEN,
-    ),
     Mutation("a blank volume keeps its incarnation", ((Disk, "set_aside", _same_incarnation),)),
     Mutation(
         "tombstones expire by age only",
         ((proof, "may_expire", lambda r, m, age, keep, _: Decision(age >= keep, "")),),
         LATER,
-    ),
-    Mutation(
-        "no barrier on adopting",
-        ((epochs, "adopted", lambda *_: True), (epochs, "may_finish", lambda *_: True)),
-        SHUFFLED,
     ),
     Mutation("no going round under skew", ((Node, "write", _says_ok),)),
     Mutation(
@@ -258,26 +243,23 @@ MUTATIONS = (
                 lambda r, i, me, *_: Decision(r.pending is None and me not in r.current[i], ""),
             ),
         ),
-        TURNED,
-    ),
-    Mutation(
-        "a drop outlives its epoch",
-        ((epochs, "may_unlink", lambda *_: True), (epochs, "adopted", lambda *_: True)),
-        SHUFFLED,
-    ),
-    Mutation(
-        "quarantine says no",
-        ((answers, "answer", lambda m, **k: _answer(m, **{**k, "quarantined": False})),),
-        ROT,
+        scene=LOSSY,
     ),
     Mutation("no former/", ((Disk, "set_aside", _not_set_aside),), LEFT),
-    Mutation("catch-up skipped", ((knowledge, "caught_up", lambda *_: True),), RETURN),
+    Mutation(
+        "catch-up skipped",
+        ((knowledge, "caught_up", lambda *_: True),),
+        RETURN,
+        first=140,
+        within=600,
+    ),
     Mutation(
         "ready before enough owners were heard",
         ((knowledge, "may_answer", lambda *_: True),),
         RETURN,
+        first=140,
+        within=600,
     ),
-    Mutation("a late notice after expiry", ((epochs, "too_late", lambda *_: False),), LATER),
     Mutation(
         "W changed without a transition",
         (
@@ -289,5 +271,7 @@ MUTATIONS = (
                 ),
             ),
         ),
+        first=500,
+        within=600,
     ),
 )
