@@ -70,12 +70,6 @@ def _gaining_only(ring: Ring, index: int, *rest: Any) -> tuple[str, ...]:
     return tuple(k for k in _unproved(ring, index, *rest) if k not in ring.current[index])
 
 
-) -> tuple[str, ...]:
-    del reachable
-    with patch.object(proof, "sources_needed", lambda r, i, _=(): r.current.read_quorum_of(i) - 1):
-        return _unproved(ring, index, proofs, (), lost)
-
-
 def _keeps_stamp(disk: Disk, image_id: str, mark: Mark) -> None:
     known = disk.marks.get(image_id)
     same = known is not None and not known.deleted and not mark.deleted
