@@ -49,8 +49,8 @@ format: $(VENV)/.test ## ruff format and the fixes it is sure of
 simulate: $(VENV)/.test ## the protocol on a simulated cluster: SEEDS=10000 histories, from FIRST=0 on
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
 
-bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run
-	@$(BIN)/python -m tests.bench $(ARGS)
+bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 lock: ## lock the versions again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra node -o requirements/node.txt

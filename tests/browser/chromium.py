@@ -21,7 +21,7 @@ WAIT_S = 60
 
 @contextmanager
 def chromium(profile: Path, *, scripts: bool = True) -> Iterator[webdriver.Chrome]:
-    """A browser with an empty profile, 1200 × 900; without `scripts` no JavaScript runs."""
+    """A browser with an empty profile, 1200 by 900; without `scripts` no JavaScript runs."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     need(browser and driver, "Chromium is missing: apt install chromium chromium-driver")
     assert browser is not None
