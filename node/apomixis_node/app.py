@@ -18,7 +18,7 @@ from apomixis_node.openapi import openapi
 from apomixis_node.peers import MEMBER
 from apomixis_node.state import Node
 from apomixis_node.upload import upload
-from apomixis_node.web import assets
+from apomixis_node.web import assets, live
 from apomixis_node.web.pages import error_page, status_page, upload_page
 from apomixis_node.web.site import Site
 
@@ -66,6 +66,7 @@ PUBLIC = [
     Route("/api/status", info.status),
     Route("/openapi.json", openapi),
     Route("/status", _status),
+    Route("/status/events", live.events),
     Route("/healthz", internal.healthz),
     Route("/readyz", internal.readyz),
     Route(assets.ROUTE, assets.serve),

@@ -16,6 +16,7 @@ from apomixis_node.errors import ApiError
 from apomixis_node.peers import RingChangedError, UnreachableError
 from apomixis_node.state import Node
 from apomixis_ring.model import Member, Ring, is_image_id
+from apomixis_ring.moving import moving
 
 STATUS_TIMEOUT_S = 2.0
 
@@ -68,7 +69,7 @@ async def cluster_status(node: Node) -> dict[str, Any]:
     """The ring and every member's own word; silence is `unreachable`, never a guess."""
     ring = node.rings.known
     members = ring.members if ring else ()
-    nodes = await asyncio.gather(*(_member_status(node, m, ring) for m in members))
+    nodes = list(await asyncio.gather(*(_member_status(node, m, ring) for m in members)))
     return {
         "cluster": node.identity.cluster,
         "epoch": node.rings.epoch,
@@ -76,6 +77,22 @@ async def cluster_status(node: Node) -> dict[str, Any]:
         "ready": node.ready,
         "ring": ring.to_json() if ring else None,
         "nodes": nodes or [await own_status(node)],
+        "transition": _transition(ring, nodes) if ring else None,
+    }
+
+
+def _transition(ring: Ring, nodes: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """How far the move to the pending owners is, by their own words."""
+    proved = {f"{n['name']}@{n['incarnation']}": int(n.get("proved") or 0) for n in nodes}
+    found = moving(ring, proved)
+    if found is None:
+        return None
+    return {
+        "sentence": found.sentence,
+        "percent": found.percent,
+        "partitions": found.partitions,
+        "joining": list(found.joining),
+        "leaving": list(found.leaving),
     }
 
 
@@ -105,6 +122,7 @@ async def own_status(node: Node) -> dict[str, Any]:
         disk: dict[str, Any] = await to_thread.run_sync(node.store.usage)
     except DiskFailed as failed:
         disk = {"failed": str(failed)}
+    ring = node.rings.known
     return {
         "name": node.identity.name,
         "incarnation": node.identity.incarnation,
@@ -114,6 +132,9 @@ async def own_status(node: Node) -> dict[str, Any]:
         "state": "alive",
         "disk": disk,
         "uploads": node.uploads_under_way,
+        "caughtUp": ring is not None and not node.knowledge.to_catch_up(ring),
+        "proved": sum(p.epoch == node.rings.epoch for p in node.knowledge.proofs.values()),
+        "verify": node.verifying.to_json(),
     }
 
 

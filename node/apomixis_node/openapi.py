@@ -158,12 +158,13 @@ STATUS = _object(
     ready={"type": "boolean"},
     ring={"type": ["object", "null"]},
     nodes={"type": "array", "items": {"type": "object"}},
+    transition={"type": ["object", "null"]},
 )
 OK = {"description": "ok", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
 def _get(summary: str, answer: dict[str, Any]) -> dict[str, Any]:
-    return {"get": {"summary": summary, "responses": {"200": answer, **_errors()}}}
+    return {"get": {"summary": summary, "responses": {"200": answer, **_errors(429)}}}
 
 
 def description() -> dict[str, Any]:
@@ -183,6 +184,13 @@ def description() -> dict[str, Any]:
             "/info/{id}": {"get": INFO},
             "/api/status": _get("The cluster as JSON", _json("Ring and nodes.", STATUS)),
             "/status": _get("The cluster as a page", _page("For people on call.")),
+            "/status/events": _get(
+                "An event whenever the status changes",
+                {
+                    "description": "Server-sent events.",
+                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                },
+            ),
             "/healthz": _get("Alive", OK),
             "/readyz": _get("Has a ring and can serve", OK),
             "/openapi.json": _get("This document", _json("OpenAPI 3.1.", {"type": "object"})),

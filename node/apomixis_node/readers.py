@@ -7,6 +7,7 @@ silence is never an answer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
@@ -59,11 +60,13 @@ async def _one_pass(
     busy: ApiError | None = None
     for member in node.peers.in_order(ring.readers(image_id)):
         try:
-            return await (
+            found = await (
                 here()
                 if node.is_me(member)
                 else there(member, ring, _newest_tombstone(heard, mine))
             )
+            _mend(node, ring, image_id, heard)
+            return found
         except UnreachableError:
             heard[member.key] = Answer.UNKNOWN, None
         except ApiError as error:
@@ -75,6 +78,25 @@ async def _one_pass(
     if busy is not None:
         raise busy
     raise _verdict(ring, image_id, weighed(heard, mine))
+
+
+def _mend(node: Node, ring: Ring, image_id: str, heard: dict[str, Heard]) -> None:
+    """Owners that said no to what another one has sync that partition, behind the answer."""
+    index = ring.index(image_id)
+    lacking = [key for key, (said, _) in heard.items() if said is Answer.NO]
+    if not lacking or ring.pending is not None:
+        return
+
+    async def mend() -> None:
+        for key in lacking:
+            if key == node.key:
+                node.wants_sync.add(index)
+                node.wake.set()
+                continue
+            with suppress(UnreachableError, RingChangedError, ApiError):
+                await node.peers.call(ring.member(key), "POST", "/copy", ring=ring, json=[index])
+
+    node.tasks.start(mend(), "read repair")
 
 
 def _newest_tombstone(heard: dict[str, Heard], mine: Mark | None) -> Mark | None:

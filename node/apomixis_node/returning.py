@@ -22,6 +22,8 @@ async def run(node: Node) -> None:
         node.wake.clear()
         ring = node.rings.known
         behind = node.knowledge.to_catch_up(ring) if ring else []
+        behind += [index for index in node.wants_sync if index not in behind]
+        node.wants_sync.clear()
         if behind:
             await _once(node, behind)
         left = node.knowledge.to_catch_up(ring) if ring else []

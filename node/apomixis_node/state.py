@@ -52,7 +52,9 @@ class Node:
     syncing: Progress
     verifying: Verifying
     uploads_under_way: int = field(default=0)
+    watchers: int = field(default=0)  # live status pages
     retired_at: int = field(default=0)
+    wants_sync: set[int] = field(default_factory=set)  # partitions that a read found lacking
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stop: Callable[[], None] = field(default=lambda: None)
     stopping: bool = field(default=False)

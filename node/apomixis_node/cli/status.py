@@ -80,7 +80,7 @@ def _show(body: dict[str, Any]) -> None:
             _disk(node.get("disk") or {}),
         )
     out.print(table)
-    for sentence in _sentences(ring, body["nodes"]):
+    for sentence in _sentences(ring, body):
         say(sentence)
 
 
@@ -108,11 +108,11 @@ def _disk(disk: dict[str, Any]) -> str:
     return f"{text}, full" if disk.get("full") else text
 
 
-def _sentences(ring: Ring | None, nodes: list[dict[str, Any]]) -> list[str]:
+def _sentences(ring: Ring | None, body: dict[str, Any]) -> list[str]:
     if ring is None:
         return ["There is no ring yet: nothing can be uploaded."]
     table = ring.current
-    alive = {_key(node) for node in nodes if node.get("state") == ALIVE}
+    alive = {_key(node) for node in body["nodes"] if node.get("state") == ALIVE}
     short = sum(
         sum(key in alive for key in row) < table.write_quorum_of(i) for i, row in enumerate(table)
     )
@@ -121,6 +121,8 @@ def _sentences(ring: Ring | None, nodes: list[dict[str, Any]]) -> list[str]:
     ]
     if short:
         told.append(f"{short} of {len(table)} partitions take no uploads: too few owners answer.")
-    if ring.pending is not None:
-        told.append("A transition is under way.")
+    if moving := body.get("transition"):
+        told.append(str(moving["sentence"]))
+    if late := [str(n["name"]) for n in body["nodes"] if n.get("caughtUp") is False]:
+        told.append(f"Catching up: {', '.join(late)}.")
     return told

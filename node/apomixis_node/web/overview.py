@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from apomixis_ring.model import Ring, Table
@@ -42,8 +43,9 @@ class Node:
     epoch: int | None
     url: str
     disk: Disk | None
-    originals: int | None
     share: float
+    caught_up: bool
+    verified: str
 
     @property
     def alive(self) -> bool:
@@ -61,6 +63,7 @@ class Overview:
     nodes: tuple[Node, ...]
     ring: Ring | None
     live_owners: tuple[int, ...]
+    transition: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> Overview:
@@ -75,6 +78,7 @@ class Overview:
             nodes=tuple(_node(node, shares) for node in status["nodes"]),
             ring=ring,
             live_owners=_live_owners(ring.current, alive) if ring else (),
+            transition=status.get("transition"),
         )
 
     @property
@@ -126,7 +130,15 @@ class Overview:
     @property
     def findings(self) -> tuple[str, ...]:
         """What follows for uploads and pictures; nothing where all is well."""
-        return tuple(filter(None, (self._reads(), self._writes(), self._disks(), self._epochs())))
+        found = (
+            self._reads(),
+            self._writes(),
+            self._disks(),
+            self._epochs(),
+            self._catching_up(),
+            self.transition["sentence"] if self.transition else "",
+        )
+        return tuple(filter(None, found))
 
     def _reads(self) -> str:
         if self.unreadable:
@@ -146,6 +158,10 @@ class Overview:
 
     def _disks(self) -> str:
         return f"Full, and taking no more originals: {_names(self.full)}." if self.full else ""
+
+    def _catching_up(self) -> str:
+        late = [node for node in self.nodes if node.alive and not node.caught_up]
+        return f"Catching up with the other owners: {_names(late)}." if late else ""
 
     def _epochs(self) -> str:
         names = ", ".join(f"{node.name} at {node.epoch}" for node in self.behind)
@@ -177,13 +193,26 @@ def _node(node: Mapping[str, Any], shares: Mapping[str, float]) -> Node:
         epoch=node["epoch"],
         url=node["url"],
         disk=_disk(node.get("disk")),
-        originals=node.get("originals"),
         share=shares.get(_key(node), 0.0),
+        caught_up=bool(node.get("caughtUp", True)),
+        verified=_verified(node.get("verify")),
     )
 
 
+def _verified(verify: Mapping[str, Any] | None) -> str:
+    """The scrub in a few words."""
+    if not verify:
+        return "unknown"
+    bad = f", {verify['bad']} bad, {verify['mended']} mended" if verify["bad"] else ""
+    if verify["running"]:
+        return f"{100 * verify['position'] // verify['partitions']} %{bad}"
+    if not verify["finished"]:
+        return "never"
+    return f"{datetime.fromtimestamp(verify['finished'], UTC):%Y-%m-%d %H:%M}{bad}"
+
+
 def _disk(disk: Mapping[str, Any] | None) -> Disk | None:
-    if disk is None:
+    if disk is None or "total" not in disk:
         return None
     return Disk(disk["total"], disk["free"], disk["reserve"], disk["full"])
 
