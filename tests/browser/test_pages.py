@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,10 +56,11 @@ def tiles(page: webdriver.Chrome) -> int:
 
 def uploaded(page: webdriver.Chrome, url: str, path: Path) -> str:
     """Upload through the page's own input; the id."""
+    image_id = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
     page.get(url)
     one(page, "#image").send_keys(str(path))
-    until(page, "document.querySelector('#tiles .tile.tile .shown') !== null")
-    return str(one(page, "#tiles .tile").get_attribute("data-hash"))
+    until(page, f"document.querySelector('[data-hash=\"{image_id}\"] .shown') !== null")
+    return image_id
 
 
 def test_drop_files_of_every_kind(page: webdriver.Chrome, cluster: Cluster) -> None:
@@ -97,7 +99,7 @@ def test_choose_a_size_and_copy_its_url(
     page: webdriver.Chrome, cluster: Cluster, tmp_path: Path
 ) -> None:
     image_id = uploaded(page, cluster.urls[0], photograph(tmp_path))
-    one(page, "#tiles .tile").click()
+    one(page, f'[data-hash="{image_id}"]').click()
     until(page, "document.querySelector('#panel').open")
     field = one(page, "#size-text")
     field.send_keys("120w80hc")
