@@ -129,20 +129,23 @@ async def _go_round(node: Node, round_: _Round, write: Write) -> list[asyncio.Ta
         )
         if not finished:
             break
-    return list(pending) + _retries(round_, write)
+    return list(pending) + _retries(node, round_, write)
 
 
-def _retries(round_: _Round, write: Write) -> list[asyncio.Task[None]]:
-    """Owners that did not answer are tried again in the background, for a while."""
+def _retries(node: Node, round_: _Round, write: Write) -> list[asyncio.Task[None]]:
+    """Owners that did not answer are tried again in the background, for a while.
+
+    A newer ring ends that: what an owner lacks then, it gets by its syncs.
+    """
     if round_.newer or round_.changed:
         return []
     writers = round_.ring.writers(write.image_id)
     silent = [m for m in writers if m.key in round_.errors and m.key not in round_.holders]
     again = [m for m in silent if round_.errors[m.key].code == "owners_unreachable"]
-    return [asyncio.create_task(_retry(round_, m, write)) for m in again]
+    return [asyncio.create_task(_retry(node, round_, m, write)) for m in again]
 
 
-async def _retry(round_: _Round, member: Member, write: Write) -> None:
+async def _retry(node: Node, round_: _Round, member: Member, write: Write) -> None:
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(UnreachableError),
         wait=wait_random_exponential(multiplier=0.5, max=15),
@@ -150,6 +153,8 @@ async def _retry(round_: _Round, member: Member, write: Write) -> None:
     )
     try:
         async for attempt in attempts:
+            if node.rings.epoch != round_.ring.epoch:
+                return
             with attempt:
                 await write.there(member, round_.ring, round_.stamp)
     except (RetryError, RingChangedError, ApiError):
