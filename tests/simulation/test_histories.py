@@ -13,6 +13,8 @@ from simulation.faults import Scene
 from simulation.history import run
 from simulation.mutations import MUTATIONS, Mutation
 
+# A traced history takes three times as long, and what it covers others cover too.
+pytestmark = pytest.mark.no_cover
 HISTORIES = 2000
 SCENES = {name: scene for name, scene in vars(mutations).items() if isinstance(scene, Scene)}
 
@@ -20,7 +22,7 @@ SCENES = {name: scene for name, scene in vars(mutations).items() if isinstance(s
 @pytest.mark.timeout(600)
 def test_invariants_I1_to_I9_hold(monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
     for name in [n for n in os.environ if n.startswith("COVERAGE_")]:
-        monkeypatch.delenv(name)  # measured coverage makes a history three times as long
+        monkeypatch.delenv(name)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         for failure in pool.map(run, range(HISTORIES), chunksize=20):
             assert failure is None, f"\n{failure}"
