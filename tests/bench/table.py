@@ -1,21 +1,29 @@
-"""Rows of a bench: medians over interleaved rounds, with their spread, printed as Markdown."""
+"""Rows of a bench: medians over interleaved rounds, with their spread, printed as Markdown.
+
+The ratio says how many times as good as a contender ours is, in the same run: above 1, ours is
+better, whether more is better (requests/s) or less (seconds).
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import PIL
 
+LESS_IS_BETTER = frozenset({"s", "CPU ms"})
+
 
 @dataclass(frozen=True)
 class Row:
-    """One thing measured for one contender; `ratio` is to the first contender of the thing."""
+    """One thing measured for one contender; without a ratio where none would mean anything."""
 
     what: str
     contender: str
@@ -23,7 +31,7 @@ class Row:
     low: float
     high: float
     unit: str
-    ratio: float
+    ratio: float | None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -31,39 +39,72 @@ class Row:
 
 
 def interleaved(
-    what: str, unit: str, contenders: Mapping[str, Callable[[], float]], rounds: int
+    what: str,
+    units: Sequence[str],
+    contenders: Mapping[str, Callable[[], Sequence[float]]],
+    rounds: int,
 ) -> list[Row]:
-    """Measure every contender once a round, so that a noisy moment hits all of them."""
-    measured: dict[str, list[float]] = {name: [] for name in contenders}
+    """Measure every contender once a round, so that a noisy moment hits all of them.
+
+    A measure gives one number for each unit. Ours is the first contender.
+    """
+    measured: dict[str, list[Sequence[float]]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, measure in contenders.items():
             measured[name].append(measure())
-    first = statistics.median(next(iter(measured.values())))
-    return [
-        Row(what, name, m, min(values), max(values), unit, m / first if first else 0.0)
-        for name, values in measured.items()
-        for m in (statistics.median(values),)
-    ]
+    found = []
+    for i, unit in enumerate(units):
+        columns = {name: [values[i] for values in many] for name, many in measured.items()}
+        ours = statistics.median(next(iter(columns.values())))
+        found += [_row(what, name, unit, values, ours) for name, values in columns.items()]
+    return found
+
+
+def _row(what: str, name: str, unit: str, values: Sequence[float], ours: float) -> Row:
+    median = statistics.median(values)
+    better, worse = (median, ours) if unit in LESS_IS_BETTER else (ours, median)
+    ratio = better / worse if worse else None
+    return Row(what, name, median, min(values), max(values), unit, ratio)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table for people."""
     lines = [
-        "| what | who | median | spread | unit | ratio |",
-        "|---|---|---|---|---|---|",
+        "| what | who | median | lowest to highest | unit | ours is … times as good |",
+        "|---|---|---:|---:|---|---:|",
         *(
-            f"| {r.what} | {r.contender} | {r.median:,.4g} | {r.low:,.4g} to {r.high:,.4g} "
-            f"| {r.unit} | {r.ratio:.3g} |"
+            f"| {r.what} | {r.contender} | {_number(r.median)} "
+            f"| {_number(r.low)} to {_number(r.high)} | {r.unit} "
+            f"| {'' if r.ratio is None else _number(r.ratio)} |"
             for r in rows
         ),
     ]
     return "\n".join(lines)
 
 
+def _number(value: float) -> str:
+    """Three digits that count, and no exponents."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return (
+        f"{value:.2f}" if abs(value) >= 10 else f"{float(f'{value:.3g}'):.6f}".rstrip("0.") or "0"
+    )
+
+
 def machine() -> str:
-    """Where and when this was measured."""
+    """Where and when this was measured, and how busy it was with other things."""
     cores = len(os.sched_getaffinity(0))
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {cores} cores, "
-        f"Python {platform.python_version()}, Pillow {PIL.__version__}"
+        f"{datetime.now(UTC):%Y-%m-%d} on {cores} cores of {_processor()}, load "
+        f"{os.getloadavg()[0]:.1f} before it began; Python {platform.python_version()}, "
+        f"Pillow {PIL.__version__}"
     )
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        text = ""
+    named = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return f"{named[1] if named else 'a processor without a name'} ({platform.machine()})"
