@@ -4,24 +4,62 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-from bench import ring, serving
-from bench.table import machine, markdown
+from bench import peers, rendering, ring, serving
+from bench.contenders import renderers
+from bench.photographs import Photograph, photographs
+from bench.table import Row, machine, markdown
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--json", type=Path, help="write the rows there too")
+    parser.add_argument("--json", type=Path, help="write it all there too")
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="where peers are kept")
+    parser.add_argument("--against", type=Path, help="another checkout, to compare this one with")
+    parser.add_argument("--only", choices=("hot", "cold", "ring"), help="measure only that")
     chosen = parser.parse_args()
-    found = ring.rows(quick=chosen.quick) + serving.rows(quick=chosen.quick, cache=chosen.cache)
-    sys.stdout.write(f"Measured {machine()}.\n\n{markdown(found)}\n")
+    facts = machine()
+    thumbor = peers.thumbor_program(chosen.cache.resolve())
+    versions = peers.versions(thumbor)
+    photos = photographs()
+    found = _measure(chosen, photos, thumbor)
+    missing = [name for name, version in versions.items() if version is None]
+    lines = [
+        f"Measured {facts}.",
+        f"Next to {', '.join(f'{name} {v}' for name, v in versions.items() if v)}.",
+        *(f"MISSING, and not compared with: {name}." for name in missing),
+        *(f"{photo.what}: {photo.origin}." for photo in photos),
+        "Medians of interleaved rounds; JPEG quality 82; servers on one core, the load on another.",
+    ]
+    sys.stdout.write("\n".join(lines) + f"\n\n{markdown(found)}\n")
     if chosen.json:
-        chosen.json.write_text(json.dumps([row.to_json() for row in found], indent=2) + "\n")
+        told = {"machine": facts, "versions": versions, "rows": [row.to_json() for row in found]}
+        told["photographs"] = {photo.what: photo.origin for photo in photos}
+        chosen.json.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _measure(
+    chosen: argparse.Namespace, photos: tuple[Photograph, ...], thumbor: Path | None
+) -> list[Row]:
+    quick, only = chosen.quick, chosen.only
+    found = ring.rows(quick=quick) if only in (None, "ring") else []
+    if only == "ring":
+        return found
+    against = chosen.against.resolve() if chosen.against else None
+    with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
+        folder = Path(name)
+        with renderers(photos, folder, thumbor, against) as contenders:
+            if only != "cold" and shutil.which("wrk"):
+                found += serving.rows(contenders, photos[0], folder, quick=quick)
+            if only != "hot":
+                found += rendering.rows(contenders, photos, quick=quick)
+    return found
 
 
 if __name__ == "__main__":

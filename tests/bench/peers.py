@@ -1,20 +1,23 @@
-"""Servers to compare with, started as processes on one core and ended with it."""
+"""Servers to compare with, started as processes on one core and ended with it; their versions."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
-THUMBOR = "thumbor==7.8.0"
+SERVERS, LOAD = 0, 1  # cores
+THUMBOR = Path(__file__).with_name("thumbor.txt")
 THUMBOR_CONF = """
 LOADER = 'thumbor.loaders.file_loader'
 FILE_LOADER_ROOT_PATH = {photos!r}
@@ -34,6 +37,7 @@ http {{
   server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
+SYSTEM_PYTHON = "/usr/bin/python3"  # whose packages Debian's python3-swift is among
 
 
 @contextmanager
@@ -49,67 +53,103 @@ def on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, mine)
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process and those that it started have used so far."""
+    process = psutil.Process(pid)
+    return sum(sum(p.cpu_times()[:4]) for p in (process, *process.children(recursive=True)))
+
+
+def thumbor_program(cache: Path) -> Path | None:
+    """thumbor in an environment of its own, made the first time; None where it can't be had."""
+    folder = cache / "thumbor"
+    made = folder / THUMBOR.name
+    if not made.exists() or made.read_bytes() != THUMBOR.read_bytes():
+        sys.stderr.write(f"==> Installing thumbor into {folder} (once; about half a minute)\n")
+        python = str(folder / "bin" / "python")
+        try:
+            _run(sys.executable, "-m", "venv", "--clear", str(folder))
+            _run(python, "-m", "pip", "-q", "--disable-pip-version-check", "install", "-r", THUMBOR)
+        except (OSError, subprocess.SubprocessError) as wrong:
+            sys.stderr.write(f"thumbor can't be had: {wrong}\n")
+            return None
+        shutil.copy(THUMBOR, made)
+    return folder / "bin" / "thumbor"
+
+
+@contextmanager
+def thumbor(program: Path, photos: Path, folder: Path) -> Iterator[tuple[str, int]]:
+    """Its base URL and process id."""
+    port = _free_port()
+    conf = folder / "thumbor.conf"
+    conf.write_text(THUMBOR_CONF.format(photos=str(photos), results=str(folder / "results")))
+    arguments = [str(program), "-i", "127.0.0.1", "-p", str(port), "-c", str(conf), "-l", "error"]
+    with _running(arguments, f"http://127.0.0.1:{port}/healthcheck") as pid:
+        yield f"http://127.0.0.1:{port}", pid
+
+
+@contextmanager
+def nginx(program: str, root: Path, folder: Path) -> Iterator[tuple[str, int]]:
+    """Its base URL and process id, serving `root` as files."""
+    port = _free_port()
+    conf = folder / "nginx.conf"
+    conf.write_text(NGINX_CONF.format(folder=folder, port=port, root=root))
+    user = ["-g", "user root;"] if os.geteuid() == 0 else []
+    with _running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/") as pid:
+        yield f"http://127.0.0.1:{port}", pid
+
+
+def nginx_program() -> str | None:
+    """nginx, which lies where only root looks; None where it is not installed."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def versions(thumbors: Path | None) -> dict[str, str | None]:
+    """The version of every peer and tool; None for one that is missing."""
+    python = thumbors.with_name("python") if thumbors else "missing"
+    thumbor = "import PIL; from thumbor import __version__ as v; print(v, 'with Pillow', "
+    swift = "import swift.common.ring, importlib.metadata as m; print(m.version('swift'))"
+    return {
+        "nginx": _version(nginx_program() or "nginx", "-v"),
+        "thumbor": _version(python, "-c", thumbor + "PIL.__version__)"),
+        "wrk": _version("wrk", "-v"),
+        "Swift's RingBuilder": _version(SYSTEM_PYTHON, "-c", swift),
+    }
+
+
+def _version(*command: str | Path) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except OSError:
+        return None
+    found = re.search(r"\d+\.\d+\.\d+[^\n\[]*", done.stdout + done.stderr)
+    return found[0].strip() if found and "Error" not in done.stderr else None
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True, timeout=600)
+
+
+def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def thumbor_program(cache: Path) -> Path | None:
-    """thumbor in an environment of its own, made the first time; None where it can't be had."""
-    program = cache / "thumbor" / "bin" / "thumbor"
-    if not program.exists():
-        made = subprocess.run(
-            [sys.executable, "-m", "venv", str(cache / "thumbor")], check=False, timeout=120
-        )
-        pip = [str(cache / "thumbor" / "bin" / "pip"), "-q", "install", THUMBOR]
-        if made.returncode or subprocess.run(pip, check=False, timeout=600).returncode:
-            return None
-    return program
-
-
 @contextmanager
-def thumbor(program: Path, photos: Path, folder: Path) -> Iterator[str]:
-    """Its base URL."""
-    port = free_port()
-    conf = folder / "thumbor.conf"
-    conf.write_text(THUMBOR_CONF.format(photos=str(photos), results=str(folder / "results")))
-    arguments = [str(program), "-i", "127.0.0.1", "-p", str(port), "-c", str(conf), "-l", "error"]
-    with _running(arguments, f"http://127.0.0.1:{port}/healthcheck"):
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def nginx(root: Path, folder: Path) -> Iterator[str | None]:
-    """Its base URL, serving `root` as files; None where it is not installed."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        yield None
-        return
-    port = free_port()
-    conf = folder / "nginx.conf"
-    conf.write_text(NGINX_CONF.format(folder=folder, port=port, root=root))
-    user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    with _running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/"):
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def _running(arguments: list[str], url: str) -> Iterator[None]:
-    with on_core(0):
+def _running(arguments: Sequence[str], url: str) -> Iterator[int]:
+    with on_core(SERVERS):
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
         while True:
             try:
-                httpx.get(url, timeout=2)
+                httpx.get(url, timeout=2, trust_env=False)
                 break
             except httpx.TransportError:
                 assert process.poll() is None, f"{arguments[0]} ended at once"
                 assert time.monotonic() < deadline, f"{arguments[0]} does not answer"
                 time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(10)

@@ -11,11 +11,11 @@ from typing import Any
 
 from apomixis_ring.model import Member, Table
 from apomixis_ring.placement import place
+from bench.peers import SYSTEM_PYTHON
 from bench.table import Row, interleaved
 from rings import fair, held, lower_bound, members, moved
 
 COPIES = 3
-SYSTEM_PYTHON = "/usr/bin/python3"  # whose packages Debian's python3-swift is among
 CHANGES = {
     "3 → 5": (members(3), members(5)),
     "5 → 3": (members(5), members(3)),
@@ -24,6 +24,8 @@ CHANGES = {
     "100 → 101": (members(100), members(101)),
     "1000 → 1001": (members(1000), members(1001)),
 }
+UNITS = ("s", "moved ÷ least possible", "copies off the fair share, at worst")
+Facts = tuple[float, float, float]
 SWIFT = Path(__file__).with_name("swift_ring.py")
 
 
@@ -35,47 +37,33 @@ def rows(*, quick: bool) -> list[Row]:
         if quick and len(before) >= 1000:
             continue
         found += _change(name, before, after, swift=swift and len(before) < 1000, quick=quick)
-    if not swift:
-        found.append(Row("ring", "Swift RingBuilder: missing (python3-swift)", 0, 0, 0, "", 0))
     return found
 
 
 def _change(
     name: str, before: Sequence[Member], after: Sequence[Member], *, swift: bool, quick: bool
 ) -> list[Row]:
-    seen: dict[str, dict[str, float]] = {}
-
-    def ours() -> float:
+    def ours() -> Facts:
         first = place(before, COPIES)
         began = time.perf_counter()
         second = place(after, COPIES, first)
-        spent = time.perf_counter() - began
-        seen["Apomixis"] = _facts(first, second, after)
-        return spent
+        return time.perf_counter() - began, *_facts(first, second, after)
 
-    def theirs() -> float:
+    def theirs() -> Facts:
         told = _ask_swift(before, after)
-        first, second = _table(told["before"]), _table(told["after"])
-        seen["Swift RingBuilder"] = _facts(first, second, after)
-        return float(told["seconds"])
+        facts = _facts(_table(told["before"]), _table(told["after"]), after)
+        return float(told["seconds"]), *facts
 
-    contenders = {"Apomixis": ours} | ({"Swift RingBuilder": theirs} if swift else {})
-    rounds = 1 if quick else 3
-    found = interleaved(f"ring {name}: time", "s", contenders, rounds)
-    for what, unit in (("moved ÷ lower bound", ""), ("worst deviation from share", "copies")):
-        for who, facts in seen.items():
-            value = facts[what]
-            found.append(Row(f"ring {name}: {what}", who, value, value, value, unit, 0))
-    return found
+    contenders = {"Apomixis": ours} | ({"Swift's RingBuilder": theirs} if swift else {})
+    return interleaved(f"ring, {name}", UNITS, contenders, 1 if quick else 3)
 
 
-def _facts(before: Table, after: Table, wanted: Sequence[Member]) -> dict[str, float]:
+def _facts(before: Table, after: Table, wanted: Sequence[Member]) -> tuple[float, float]:
+    """Copies moved to the fewest that could be; the copies that a member is off its share most."""
     counts, shares = held(after), fair(wanted, min(COPIES, len(wanted)), len(after))
     bound = lower_bound(before, after)
-    return {
-        "moved ÷ lower bound": moved(before, after) / bound if bound else 1.0,
-        "worst deviation from share": max(abs(counts[k] - s) for k, s in shares.items()),
-    }
+    worst = max(abs(counts[k] - s) for k, s in shares.items())
+    return moved(before, after) / bound if bound else 1.0, round(worst, 6)
 
 
 def _has_swift() -> bool:

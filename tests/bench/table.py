@@ -18,7 +18,7 @@ from typing import Any
 
 import PIL
 
-LESS_IS_BETTER = frozenset({"s", "CPU ms"})
+MORE_IS_BETTER = frozenset({"requests/s", "images/s"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def interleaved(
 
 def _row(what: str, name: str, unit: str, values: Sequence[float], ours: float) -> Row:
     median = statistics.median(values)
-    better, worse = (median, ours) if unit in LESS_IS_BETTER else (ours, median)
+    better, worse = (ours, median) if unit in MORE_IS_BETTER else (median, ours)
     ratio = better / worse if worse else None
     return Row(what, name, median, min(values), max(values), unit, ratio)
 

@@ -1,0 +1,122 @@
+"""Who is asked for renditions, what is asked of each, and whether the answer is what was asked for.
+
+Every server runs on one core, all on the same; who asks has another one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+from bench import peers
+from bench.photographs import Photograph
+from cluster import Cluster
+
+OURS = "Apomixis, no nginx"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of rendition, at about `side` pixels: its path at ours and at thumbor's."""
+
+    name: str
+    side: int
+    ours: Callable[[int], str]
+    thumbor: Callable[[int], str]
+    expected: Callable[[int, float], tuple[float, float]]  # n, height / width
+
+
+KINDS = (
+    Kind(
+        "200 fit",
+        200,
+        lambda n: f"{n}w{n}h",
+        lambda n: f"fit-in/{n}x{n}",
+        lambda n, aspect: (n / max(1, aspect), n * min(1, aspect)),
+    ),
+    Kind("200 square", 200, lambda n: f"{n}s", lambda n: f"{n}x{n}", lambda n, _: (n, n)),
+    Kind("800 wide", 800, lambda n: f"{n}w", lambda n: f"{n}x0", lambda n, aspect: (n, n * aspect)),
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server: its name, its process, the URL of a rendition."""
+
+    name: str
+    pid: int
+    url: Callable[[Photograph, Kind, int], str]
+
+    def checked(self, photo: Photograph, kind: Kind, side: int) -> bytes:
+        """Ask for it once; its bytes, if it is right."""
+        answer = httpx.get(self.url(photo, kind, side), timeout=60, trust_env=False)
+        check(answer, photo, kind, side)
+        return answer.content
+
+
+def check(answer: httpx.Response, photo: Photograph, kind: Kind, side: int) -> None:
+    """The answer is a JPEG that decodes, as large as was asked for, to the pixel of rounding."""
+    answer.raise_for_status()
+    with Image.open(io.BytesIO(photo.data)) as image:
+        wanted = kind.expected(side, image.height / image.width)
+    with Image.open(io.BytesIO(answer.content), formats=["JPEG"]) as image:
+        image.load()
+        right = all(abs(a - b) < 1 for a, b in zip(image.size, wanted, strict=True))
+        assert right, f"{answer.url} is {image.size}, not {wanted}"
+
+
+@contextmanager
+def renderers(
+    photos: tuple[Photograph, ...], folder: Path, thumbor: Path | None, against: Path | None
+) -> Iterator[list[Contender]]:
+    """Ours first, then a checkout of ours at `against`, then thumbor, each where it is there."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(_ours(photos, folder / "ours", None))]
+        if against:
+            found.append(stack.enter_context(_ours(photos, folder / "against", against)))
+        if thumbor:
+            found.append(stack.enter_context(_thumbor(photos, folder, thumbor)))
+        yield found
+
+
+@contextmanager
+def _ours(photos: tuple[Photograph, ...], data: Path, checkout: Path | None) -> Iterator[Contender]:
+    """One node with an own folder, from this checkout or from another one."""
+    other = {"PYTHONPATH": f"{checkout / 'node'}:{checkout / 'ring'}"} if checkout else {}
+    with ExitStack() as stack:
+        with peers.on_core(peers.SERVERS):
+            cluster = stack.enter_context(Cluster(data, nodes=1, replication=1, environment=other))
+        base, pid = cluster.urls[0], cluster.nodes[0].pid
+        assert pid is not None, cluster.said
+        headers = {"Content-Type": "image/jpeg"}
+        ids = {
+            p.what: httpx.post(
+                base, content=p.data, headers=headers, timeout=60, trust_env=False
+            ).json()["hash"]
+            for p in photos
+        }
+        name = f"Apomixis of {checkout}" if checkout else OURS
+        yield Contender(
+            name, pid, lambda photo, kind, n: f"{base}/image/{ids[photo.what]}/{kind.ours(n)}/x.jpg"
+        )
+
+
+@contextmanager
+def _thumbor(photos: tuple[Photograph, ...], folder: Path, program: Path) -> Iterator[Contender]:
+    originals = folder / "photographs"
+    originals.mkdir()
+    names = {p.what: f"{i}.jpg" for i, p in enumerate(photos)}
+    for photo in photos:
+        (originals / names[photo.what]).write_bytes(photo.data)
+    with peers.thumbor(program, originals, folder) as (base, pid):
+        yield Contender(
+            "thumbor",
+            pid,
+            lambda photo, kind, n: f"{base}/unsafe/{kind.thumbor(n)}/{names[photo.what]}",
+        )

@@ -1,0 +1,60 @@
+"""Cold: sizes that nobody has asked for yet, around the one that is named, one after another.
+
+CPU time is what tells on a machine that is busy with other things as well: our workers run at a
+low priority, and lose more wall-clock time than their peers to whatever else runs there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count, islice
+
+import httpx
+
+from bench import peers
+from bench.contenders import KINDS, Contender, Kind, check
+from bench.photographs import Photograph
+from bench.table import Row, interleaved
+
+UNITS = ("images/s", "CPU ms/image")
+
+
+def rows(
+    contenders: Sequence[Contender], photos: Sequence[Photograph], *, quick: bool
+) -> list[Row]:
+    """Each kind of rendition of each photograph. Every answer is looked at before it counts."""
+    rounds, batch = (2, 5) if quick else (5, 10)
+    found = []
+    for photo in photos:
+        for kind in KINDS:
+            for contender in contenders:
+                contender.checked(photo, kind, kind.side)
+            measures = {
+                c.name: partial(_render, c, photo, kind, _sizes(kind), batch) for c in contenders
+            }
+            found += interleaved(f"cold, {kind.name} of {photo.what}", UNITS, measures, rounds)
+    return found
+
+
+def _sizes(kind: Kind) -> Iterator[int]:
+    """199, 201, 198, 202, …"""
+    for n in count(1):
+        yield kind.side - n
+        yield kind.side + n
+
+
+def _render(
+    contender: Contender, photo: Photograph, kind: Kind, sizes: Iterator[int], batch: int
+) -> tuple[float, float]:
+    """Images a second, and milliseconds of the server's CPU for each."""
+    wanted = list(islice(sizes, batch))
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        before, began = peers.cpu_seconds(contender.pid), time.perf_counter()
+        answers = [client.get(contender.url(photo, kind, n)) for n in wanted]
+        spent = time.perf_counter() - began
+        cpu = peers.cpu_seconds(contender.pid) - before
+    for n, answer in zip(wanted, answers, strict=True):
+        check(answer, photo, kind, n)
+    return batch / spent, 1000 * cpu / batch
