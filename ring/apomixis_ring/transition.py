@@ -226,7 +226,8 @@ def _after_commit(ring: Ring, wanted: Wanted, reports: Mapping[str, Report]) -> 
 
 def _not_adopted(ring: Ring, reports: Mapping[str, Report]) -> Step | None:
     """R of the owners of every partition, and all that can be asked, must know the ring."""
-    behind = tuple(k for k, report in reports.items() if report.epoch != ring.epoch)
+    heard = {k: r for k, r in reports.items() if k in ring or not r.blank}
+    behind = tuple(k for k, report in heard.items() if report.epoch != ring.epoch)
     if behind:
         why = f"Epoch {ring.epoch} is not acknowledged by {_names(behind)}."
         return Step(Phase.ADOPT, why, members=behind)
