@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-SERVERS, LOAD = 0, 1  # cores
+CORES = sorted(os.sched_getaffinity(0))  # before any pinning
+SERVERS, LOAD = 0, 1  # places in it
 THUMBOR = Path(__file__).with_name("thumbor.txt")
 THUMBOR_CONF = """
 LOADER = 'thumbor.loaders.file_loader'
@@ -42,11 +43,9 @@ SYSTEM_PYTHON = "/usr/bin/python3"  # whose packages Debian's python3-swift is a
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Processes started inside run on this core, where there is more than one."""
+    """Processes started inside run on this core; on the only one, where there is no other."""
     mine = os.sched_getaffinity(0)
-    cores = sorted(mine)
-    if len(cores) > 1:
-        os.sched_setaffinity(0, {cores[core % len(cores)]})
+    os.sched_setaffinity(0, {CORES[core % len(CORES)]})
     try:
         yield
     finally:
