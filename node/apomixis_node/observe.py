@@ -7,7 +7,7 @@ import secrets
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apomixis_node.metrics import Metrics
@@ -22,7 +22,8 @@ class Observe:
     """An ASGI wrapper. A sane X-Request-ID is taken over, else one is made; it is answered too."""
 
     def __init__(self, app: ASGIApp, listener: str, metrics: Metrics) -> None:
-        self._app, self._listener, self._metrics = app, listener, metrics
+        self._app, self._listener, self._requests = app, listener, metrics.requests
+        self._seconds = metrics.request_seconds.labels(listener)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,19 +38,20 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, observed)
-            finally:
-                self._note(scope, status, time.monotonic() - began)
+        # Bound for good: every request is a task with a context of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            self._note(scope, status, time.monotonic() - began)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self._metrics.requests.labels(self._listener, method, status).inc()
-        self._metrics.request_seconds.labels(self._listener).observe(seconds)
+        self._requests.labels(self._listener, method, status).inc()
+        self._seconds.observe(seconds)
         if scope["path"] not in QUIET:
             log.info(
                 "request",

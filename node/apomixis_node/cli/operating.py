@@ -83,7 +83,8 @@ class Operator:
         if ring is None or wanted is None:
             return []
         joining = transition.joinable(ring, wanted, look.reports)
-        step = transition.step(ring, wanted, look.reports, goal=_goal(ring, joining))
+        lost = given_up(aim)
+        step = transition.step(ring, wanted, look.reports, lost, goal=_goal(ring, joining))
         self._teller.tell(step)
         if step.swap is not None:
             self._folder.keep_ring(step.swap)
@@ -127,14 +128,20 @@ def to_prove(ring: Ring, key: str) -> list[int]:
     return [p for p in transition.changed(ring) if key in ring.pending[p]]
 
 
+def given_up(wanted: dict[str, object]) -> set[str]:
+    """Members to be replaced, by key: their loss is accepted, and they are fenced, for `up` runs
+    no node on their volumes any more."""
+    replaced = wanted.get("replaced")
+    return set(replaced) if isinstance(replaced, list) else set()
+
+
 def wanted_members(ring: Ring, wanted: dict[str, object], look: Look) -> Wanted | None:
     """The members that are wanted; None while a new one has not said who it is.
 
     A blank volume under a known name is not taken for that member, unless it is to be replaced.
     """
     count = wanted.get("nodes")
-    replaced = wanted.get("replaced")
-    gone = set(replaced) if isinstance(replaced, list) else set()
+    gone = given_up(wanted)
     if not isinstance(count, int):
         return None
     known = {m.name: m for m in ring.members if m.key not in gone}
