@@ -100,6 +100,18 @@ def test_commands_of_the_readme(cluster: Cluster) -> None:
         assert sh(line.replace("ID", image_id), cluster)
 
 
+def test_commands_of_the_operations_document(cluster: Cluster) -> None:
+    commands = [
+        line for block in blocks(ROOT / "docs/operations.md", "sh") for line in block.splitlines()
+    ]
+    assert {line.split()[1] for line in commands} == {"scale", "replace", "verify"}
+    for line in sorted(commands, key=lambda line: "verify" not in line):
+        sh(line, cluster)
+    wanted = cluster.folder.wanted()
+    assert wanted["nodes"] == 3
+    assert [key.split("@")[0] for key in wanted["replaced"]] == ["node-2"]
+
+
 def test_signatures_of_the_api_document() -> None:
     (program,) = [b for b in blocks(ROOT / "docs/http-api.md", "python") if "signature" in b]
     names: dict[str, object] = {}
