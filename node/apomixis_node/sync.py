@@ -10,7 +10,7 @@ may be broken off anywhere, and it is done by the node that needs it, because it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -196,10 +196,10 @@ async def _receive(node: Node, ring: Ring, frames: Frames, head: Head) -> None:
         await asyncio.sleep(max(0.0, head.length / rate - spent))
 
 
-async def _quietly(write: asyncio.Future[bool] | object) -> None:
+async def _quietly(write: Awaitable[object]) -> None:
     """A newer stamp that came meanwhile is as good."""
     try:
-        await write  # type: ignore[misc]
+        await write
     except ApiError as error:
         if error.code != "newer_stamp":
             raise

@@ -25,6 +25,7 @@ from apomixis_node.peers import RingChangedError
 from apomixis_node.rounds import clock_ms
 from apomixis_node.state import Node
 from apomixis_node.sync import sync
+from apomixis_ring.marks import Mark
 from apomixis_ring.model import Ring
 from apomixis_ring.proof import may_expire
 
@@ -166,7 +167,7 @@ def _age(entry: Entry) -> int:
     return clock_ms() - entry.mark.stamp
 
 
-async def _forget(node: Node, ring: Ring, image_id: str, mark: Any) -> None:
+async def _forget(node: Node, ring: Ring, image_id: str, mark: Mark) -> None:
     async with node.rings.writing(ring.epoch):
         await to_thread.run_sync(
             lambda: node.store.unlink(
