@@ -57,11 +57,12 @@ def _translate(wrong: Exception) -> ApiError:
 
 
 HANDLERS = {ApiError: _error, HTTPException: _error, Exception: _error}
+# Looked at from the top, for every request: what is asked for most comes first.
 PUBLIC = [
-    Route("/", _home, methods=["GET"]),
-    Route("/", upload, methods=["POST"]),
     Route("/image/{id}", delete, methods=["DELETE"]),
     Route("/image/{rest:path}", image),
+    Route("/", _home, methods=["GET"]),
+    Route("/", upload, methods=["POST"]),
     Route("/info/{id}", info.info),
     Route("/api/status", info.status),
     Route("/openapi.json", openapi),

@@ -85,7 +85,7 @@ def _original(node: Node, request: Request, path: ImagePath, held: originals.Hel
     headers["Content-Length"] = str(end - start)
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{held.length}"
-    node.metrics.renditions.labels(source="original").inc()
+    node.metrics.renditions.labels("original").inc()
     body = (
         _nothing()
         if request.method == "HEAD"

@@ -38,7 +38,7 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
     """The rendition from anywhere in the cluster. Raises ApiError."""
     name = f"{size}.{form.extension}"
     if (data := kept(node, image_id, name)) is not None:
-        node.metrics.renditions.labels(source="cache").inc()
+        node.metrics.renditions.labels("cache").inc()
         return data
 
     async def there(member: Member, ring: Ring, tombstone: Mark | None) -> bytes:
@@ -53,7 +53,7 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
             patience=node.settings.render_deadline + node.settings.peer_timeout,
         )
         await keep(node, image_id, name, answer.content)
-        node.metrics.renditions.labels(source="peer").inc()
+        node.metrics.renditions.labels("peer").inc()
         return answer.content
 
     async def search() -> bytes:
@@ -133,7 +133,7 @@ async def _render(node: Node, original: Original, about: About, size: Size, form
         raise ApiError("render_failed", f"{failed} Try again in a moment.") from failed
     node.metrics.renders.labels(format=form.extension, result="made").inc()
     node.metrics.render_seconds.observe(time.monotonic() - began)
-    node.metrics.renditions.labels(source="render").inc()
+    node.metrics.renditions.labels("render").inc()
     return data
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from apomixis_node.errors import ApiError
 
@@ -37,7 +38,12 @@ class Validators:
     @property
     def last_modified(self) -> str:
         """The mtime as an HTTP date."""
-        return formatdate(self.mtime, usegmt=True)
+        return _http_date(self.mtime)
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def image_headers(
