@@ -36,6 +36,7 @@ def main() -> None:
         *(f"MISSING, and not compared with: {name}." for name in missing),
         *(f"{photo.what}: {photo.origin}." for photo in photos),
         "Medians of interleaved rounds; JPEG quality 82; servers on one core, the load on another.",
+        "On a machine that is busy with other things, CPU time tells more than rates do.",
     ]
     sys.stdout.write("\n".join(lines) + f"\n\n{markdown(found)}\n")
     if chosen.json:
