@@ -142,12 +142,13 @@ async def _pull(
                 bury_here(node, ring.epoch, image_id, listed[image_id].mark.stamp, copy=True)
             )
     files = [i for i in missing if not listed[i].mark.deleted]
-    for batch in _batches(files, listed):
+    for batch in batches(files, listed):
         await _fetch(node, ring, source, batch)
     return not await _lacking(node, index, listed)
 
 
-def _batches(files: list[str], listed: dict[str, Entry]) -> Iterator[list[str]]:
+def batches(files: list[str], listed: dict[str, Entry]) -> Iterator[list[str]]:
+    """The files in groups that are small enough for one request, or one look."""
     batch: list[str] = []
     size = 0
     for image_id in files:

@@ -20,17 +20,18 @@ from anyio import to_thread
 
 from apomixis_node import inventory, leftovers
 from apomixis_node.disk import write_durably
-from apomixis_node.inventory import Entry, name_of
+from apomixis_node.inventory import Entry
 from apomixis_node.peers import RingChangedError
 from apomixis_node.rounds import clock_ms
 from apomixis_node.state import Node
-from apomixis_node.sync import sync
+from apomixis_node.sync import batches, sync
 from apomixis_ring.marks import Mark
 from apomixis_ring.model import Ring
 from apomixis_ring.proof import may_expire
 
 FILE = "verify.json"
-SAVE_EVERY = 16  # partitions
+TOGETHER = 64  # partitions
+SAVE_EVERY_S = 5.0
 log = structlog.get_logger()
 
 
@@ -82,48 +83,73 @@ async def run(node: Node) -> None:
 
 async def _walk(node: Node, state: Verifying) -> None:
     there = await to_thread.run_sync(inventory.present, node.store)
-    for done, index in enumerate(p for p in there if p >= state.position):
-        await _partition(node, state, index)
-        state.position = index + 1
-        if done % SAVE_EVERY == 0:
+    left = [p for p in there if p >= state.position]
+    saved = time.monotonic()
+    for start in range(0, len(left), TOGETHER):
+        indexes = left[start : start + TOGETHER]
+        await _partitions(node, state, indexes)
+        state.position = indexes[-1] + 1
+        if time.monotonic() - saved > SAVE_EVERY_S:
             await to_thread.run_sync(_save, node.settings.data, state)
+            saved = time.monotonic()
 
 
 def _save(data: Path, state: Verifying) -> None:
     write_durably(data, data / FILE, json.dumps(asdict(state)).encode())
 
 
-async def _partition(node: Node, state: Verifying, index: int) -> None:
-    entries = await to_thread.run_sync(inventory.listing, node.store, index)
-    bad = [i for i, e in entries.items() if e.quarantined]
-    for image_id, entry in entries.items():
-        if entry.mark.deleted:
-            await to_thread.run_sync(node.cache.purge, image_id)
-        elif not entry.quarantined and not await _is_good(node, state, image_id, entry):
-            bad.append(image_id)
+async def _partitions(node: Node, state: Verifying, indexes: list[int]) -> None:
+    listed = await to_thread.run_sync(_list, node, indexes)
+    bad = {i for entries in listed.values() for i, e in entries.items() if e.quarantined}
+    originals = {
+        i: e
+        for entries in listed.values()
+        for i, e in entries.items()
+        if not e.mark.deleted and not e.quarantined
+    }
+    for batch in batches(list(originals), originals):
+        for image_id in await _hash(node, state, {i: originals[i] for i in batch}):
+            if await to_thread.run_sync(node.store.quarantine, image_id):
+                state.bad += 1
+                node.metrics.quarantined.inc()
+                log.error("bad bytes quarantined", id=image_id)
+                bad.add(image_id)
     ring = node.rings.ring
-    if bad and node.key in ring.current[index % len(ring.current)]:
-        await _mend(node, state, index, bad)
-    await _expire(node, state, ring, index, entries)
+    if bad:
+        await _mend(node, state, ring, bad)
+    for entries in listed.values():
+        await _expire(node, state, ring, entries)
 
 
-async def _is_good(node: Node, state: Verifying, image_id: str, entry: Entry) -> bool:
-    """Re-hash one original, no faster than the rate; a bad one goes to quarantine."""
+def _list(node: Node, indexes: list[int]) -> dict[int, dict[str, Entry]]:
+    """Everything of these partitions; what is left of deleted pictures' renditions goes."""
+    listed = {index: inventory.listing(node.store, index) for index in indexes}
+    for entries in listed.values():
+        for image_id, entry in entries.items():
+            if entry.mark.deleted:
+                node.cache.purge(image_id)
+    return listed
+
+
+async def _hash(node: Node, state: Verifying, originals: dict[str, Entry]) -> list[str]:
+    """Hash a batch again in two threads, no faster than the rate; ids whose bytes are wrong."""
     began = time.monotonic()
-    path = node.store.folder(name_of(int(image_id[:3], 16))) / f"{image_id}.{entry.extension}"
-    good = await to_thread.run_sync(_hashes_to, path, image_id)
-    state.files += 1
-    state.bytes += entry.length
-    node.metrics.verified_bytes.inc(entry.length)
+    paths = {i: node.store.folder(i[:3]) / f"{i}.{e.extension}" for i, e in originals.items()}
+    ids = list(paths)
+    halves = ({i: paths[i] for i in ids[0::2]}, {i: paths[i] for i in ids[1::2]})
+    wrong = await asyncio.gather(*(to_thread.run_sync(_wrong, half) for half in halves))
+    size = sum(entry.length for entry in originals.values())
+    state.files += len(originals)
+    state.bytes += size
+    node.metrics.verified_bytes.inc(size)
     if node.settings.verify_rate:
         spent = time.monotonic() - began
-        await asyncio.sleep(max(0.0, entry.length / node.settings.verify_rate - spent))
-    if good or not await to_thread.run_sync(node.store.quarantine, image_id):
-        return True
-    state.bad += 1
-    node.metrics.quarantined.inc()
-    log.error("bad bytes quarantined", id=image_id)
-    return False
+        await asyncio.sleep(max(0.0, size / node.settings.verify_rate - spent))
+    return [image_id for half in wrong for image_id in half]
+
+
+def _wrong(paths: dict[str, Path]) -> list[str]:
+    return [image_id for image_id, path in paths.items() if not _hashes_to(path, image_id)]
 
 
 def _hashes_to(path: Path, image_id: str) -> bool:
@@ -136,9 +162,11 @@ def _hashes_to(path: Path, image_id: str) -> bool:
         return False
 
 
-async def _mend(node: Node, state: Verifying, index: int, bad: list[str]) -> None:
+async def _mend(node: Node, state: Verifying, ring: Ring, bad: set[str]) -> None:
+    """Fetch what is bad again from the other owners, where this node is one."""
+    indexes = {ring.index(image_id) for image_id in bad}
     try:
-        await sync(node, [index])
+        await sync(node, [index for index in indexes if node.key in ring.current[index]])
     except RingChangedError:
         return
     for image_id in bad:
@@ -146,9 +174,7 @@ async def _mend(node: Node, state: Verifying, index: int, bad: list[str]) -> Non
             state.mended += 1
 
 
-async def _expire(
-    node: Node, state: Verifying, ring: Ring, index: int, entries: dict[str, Entry]
-) -> None:
+async def _expire(node: Node, state: Verifying, ring: Ring, entries: dict[str, Entry]) -> None:
     """Forget tombstones that are old enough, once no member has anything older."""
     keep = node.settings.tombstone_ms
     old = {i: e.mark for i, e in entries.items() if e.mark.deleted and _age(e) >= keep}
