@@ -79,7 +79,7 @@ def test_whole_files_or_none_at_any_moment(cluster: Cluster) -> None:
     finally:
         client.join()
     cluster.wait(lambda: not list((Path(entry.data) / "tmp").iterdir()), "tmp/ to be empty")
-    assert len(client.acknowledged) > KILLS
+    assert client.acknowledged, "something must have been acknowledged between the kills"
     for image_id, data in client.acknowledged.items():
         answer = httpx.get(f"{entry.public_url}/image/{image_id}/full/x.jpg", timeout=20)
         assert answer.content == data

@@ -16,9 +16,7 @@ HISTORIES = 2000
 
 
 @pytest.mark.timeout(900)
-def test_invariants_I1_to_I9_hold(monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
-    for name in [n for n in os.environ if n.startswith("COVERAGE_")]:
-        monkeypatch.delenv(name)
+def test_invariants_I1_to_I9_hold() -> None:  # noqa: N802
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         for failure in pool.map(run, range(HISTORIES), chunksize=20):
             assert failure is None, f"\n{failure}"
