@@ -6,7 +6,7 @@ Each answers at once; the work goes on behind it, and the next report tells how 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 import structlog
@@ -74,7 +74,7 @@ async def copy(request: Request) -> Response:
     size = len(node.rings.ring.current)
     if any(not 0 <= index < size for index in wanted):
         raise ApiError("bad_request", f"A partition is 0 to {size - 1}.")
-    return _start(node, "copy", lambda: sync(node, wanted))
+    return _start(node, "copy", lambda: sync(node, wanted), tuple(sorted(set(wanted))))
 
 
 async def clean(request: Request) -> Response:
@@ -122,12 +122,14 @@ async def start_verify(request: Request) -> Response:
     return JSONResponse(node.verifying.to_json(), 202)
 
 
-def _start(node: Node, what: str, work: Callable[[], Awaitable[object]]) -> Response:
-    """Run it behind the answer, one at a time of a kind."""
+def _start(
+    node: Node, what: str, work: Callable[[], Awaitable[object]], of: Hashable = None
+) -> Response:
+    """Run it behind the answer; asked for again while it runs, it is not begun again."""
 
     async def run() -> None:
         try:
-            await node.flights.do(("moving", what), work)
+            await node.flights.do(("moving", what, of), work)
         except RingChangedError:
             log.info("the ring changed meanwhile", work=what)
 
