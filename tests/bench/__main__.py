@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bench import peers, rendering, ring, serving
-from bench.contenders import renderers
+from bench.contenders import ours, renderers
 from bench.photographs import Photograph, photographs
 from bench.table import Row, machine, markdown
 
@@ -36,6 +36,7 @@ def main() -> None:
         *(f"MISSING, and not compared with: {name}." for name in missing),
         *(f"{photo.what}: {photo.origin}." for photo in photos),
         "Medians of interleaved rounds; JPEG quality 82; servers on one core, the load on another.",
+        "No server writes a log line for each request, unless it says so.",
         "On a machine that is busy with other things, CPU time tells more than rates do.",
     ]
     sys.stdout.write("\n".join(lines) + f"\n\n{markdown(found)}\n")
@@ -57,7 +58,8 @@ def _measure(
         folder = Path(name)
         with renderers(photos, folder, thumbor, against) as contenders:
             if only != "cold" and shutil.which("wrk"):
-                found += serving.rows(contenders, photos[0], folder, quick=quick)
+                with ours(photos, folder / "logging", log_level="info") as logging:
+                    found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)
             if only != "hot":
                 found += rendering.rows(contenders, photos, quick=quick)
     return found

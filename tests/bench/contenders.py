@@ -77,21 +77,34 @@ def renderers(
 ) -> Iterator[list[Contender]]:
     """Ours first, then a checkout of ours at `against`, then thumbor, each where it is there."""
     with ExitStack() as stack:
-        found = [stack.enter_context(_ours(photos, folder / "ours", None))]
+        found = [stack.enter_context(ours(photos, folder / "ours"))]
         if against:
-            found.append(stack.enter_context(_ours(photos, folder / "against", against)))
+            found.append(stack.enter_context(ours(photos, folder / "against", checkout=against)))
         if thumbor:
             found.append(stack.enter_context(_thumbor(photos, folder, thumbor)))
         yield found
 
 
 @contextmanager
-def _ours(photos: tuple[Photograph, ...], data: Path, checkout: Path | None) -> Iterator[Contender]:
-    """One node with an own folder, from this checkout or from another one."""
-    other = {"PYTHONPATH": f"{checkout / 'node'}:{checkout / 'ring'}"} if checkout else {}
+def ours(
+    photos: tuple[Photograph, ...],
+    data: Path,
+    *,
+    checkout: Path | None = None,
+    log_level: str = "warning",
+) -> Iterator[Contender]:
+    """One node with an own folder, of this checkout or of another one.
+
+    Its peers write no line for a request here, so it doesn't either, unless `log_level` is "info".
+    """
+    environment = {"APOMIXIS_LOG_LEVEL": log_level}
+    if checkout:
+        environment["PYTHONPATH"] = f"{checkout / 'node'}:{checkout / 'ring'}"
     with ExitStack() as stack:
         with peers.on_core(peers.SERVERS):
-            cluster = stack.enter_context(Cluster(data, nodes=1, replication=1, environment=other))
+            cluster = stack.enter_context(
+                Cluster(data, nodes=1, replication=1, environment=environment)
+            )
         base, pid = cluster.urls[0], cluster.nodes[0].pid
         assert pid is not None, cluster.said
         headers = {"Content-Type": "image/jpeg"}
@@ -102,6 +115,7 @@ def _ours(photos: tuple[Photograph, ...], data: Path, checkout: Path | None) -> 
             for p in photos
         }
         name = f"Apomixis of {checkout}" if checkout else OURS
+        name += ", a log line for each request" if log_level == "info" else ""
         yield Contender(
             name, pid, lambda photo, kind, n: f"{base}/image/{ids[photo.what]}/{kind.ours(n)}/x.jpg"
         )
