@@ -30,7 +30,7 @@ demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
 	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
 
 test: $(VENV)/.debian ## all tests that need no cluster (minutes)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 
 unit: $(VENV)/.test ## the tests without processes and browsers (seconds), for every save
 	@$(BIN)/python -m pytest -n 2 -q tests/unit $(ARGS)
