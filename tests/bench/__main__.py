@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import peers, rendering, ring, serving
+from bench import peers, rendering, repairing, ring, serving
 from bench.contenders import ours, renderers
 from bench.photographs import Photograph, photographs
 from bench.table import Row, machine, markdown
@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write it all there too")
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="where peers are kept")
     parser.add_argument("--against", type=Path, help="another checkout, to compare this one with")
-    parser.add_argument("--only", choices=("hot", "cold", "ring"), help="measure only that")
+    parser.add_argument(
+        "--only", choices=("hot", "cold", "ring", "repair"), help="measure only that"
+    )
     chosen = parser.parse_args()
     facts = machine()
     thumbor = peers.thumbor_program(chosen.cache.resolve())
@@ -51,7 +53,8 @@ def _measure(
 ) -> list[Row]:
     quick, only = chosen.quick, chosen.only
     found = ring.rows(quick=quick) if only in (None, "ring") else []
-    if only == "ring":
+    found += repairing.rows(quick=quick) if only in (None, "repair") else []
+    if only in ("ring", "repair"):
         return found
     against = chosen.against.resolve() if chosen.against else None
     with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
