@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
 
-.PHONY: help demo test unit simulate faults lint format bench lock clean
+.PHONY: help demo test unit coverage simulate faults lint format bench lock clean
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -30,10 +30,13 @@ demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
 	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
 
 test: $(VENV)/.debian ## all tests that need no cluster (minutes)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 unit: $(VENV)/.test ## the tests without processes and browsers (seconds), for every save
 	@$(BIN)/python -m pytest -n 2 -q tests/unit $(ARGS)
+
+coverage: $(VENV)/.test ## what the unit tests cover, line by line
+	@$(BIN)/python -m pytest -n 2 -q tests/unit --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy --strict, import-linter, module length
 	@$(BIN)/ruff format --check .

@@ -6,8 +6,6 @@ import pytest
 
 from simulation.history import run
 
-# A traced history takes three times as long, and what it covers others cover too.
-pytestmark = pytest.mark.no_cover
 HISTORIES = 2000
 TOGETHER = 10  # many tests a file, so that xdist begins with this one
 

@@ -19,7 +19,7 @@ from apomixis_ring.proof import Proof
 from apomixis_ring.transition import Phase, Report, Wanted, changed, step
 from rings import lower_bound, members, moved
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 IDS = 100_000
 COPIES = 3
 

@@ -9,7 +9,6 @@ from simulation.faults import Scene
 from simulation.history import run
 from simulation.mutations import MUTATIONS, Mutation
 
-pytestmark = pytest.mark.no_cover
 SCENES = {name: scene for name, scene in vars(mutations).items() if isinstance(scene, Scene)}
 
 
