@@ -30,6 +30,7 @@ from apomixis_ring.marks import Mark, lacking
 from apomixis_ring.model import Member, Ring
 
 BATCH_FILES = 64
+TOGETHER = 16  # partitions
 BATCH_BYTES = 32 * 1024 * 1024
 log = structlog.get_logger()
 BROKEN = (UnreachableError, ApiError, DiskFailed, BadFrameError, httpx.HTTPError, OSError)
@@ -99,13 +100,26 @@ async def _from(
         try:
             answer = await node.peers.call(source, "GET", "/digests", ring=pass_.ring)
             theirs = {int(index): digest for index, digest in answer.json().items()}
-            for index in indexes:
-                await _partition(node, pass_, source, index, theirs.get(index, ""))
+            for start in range(0, len(indexes), TOGETHER):
+                await _together(node, pass_, source, indexes[start : start + TOGETHER], theirs)
         except RingChangedError:
             raise
         except BROKEN as broken:
             node.syncing.why = f"{source.name}: {broken}"
             log.info("sync broken off", source=source.name, why=str(broken))
+
+
+async def _together(
+    node: Node, pass_: _Pass, source: Member, indexes: list[int], theirs: dict[int, str]
+) -> None:
+    """Some partitions at once, so that the next request is on its way while a file is fsynced."""
+    results = await asyncio.gather(
+        *(_partition(node, pass_, source, index, theirs.get(index, "")) for index in indexes),
+        return_exceptions=True,
+    )
+    wrong = [result for result in results if isinstance(result, BaseException)]
+    for result in sorted(wrong, key=lambda r: not isinstance(r, RingChangedError)):
+        raise result
 
 
 async def _partition(node: Node, pass_: _Pass, source: Member, index: int, theirs: str) -> None:
