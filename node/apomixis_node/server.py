@@ -58,9 +58,8 @@ def build(settings: Settings) -> Node:
         settings.avif_quality,
         settings.avif_speed,
     )
+    tag = pipeline_tag(encoding)
     store = Store(settings.data, settings.reserve)
-    cache = Cache(settings.data, pipeline_tag(encoding), settings.cache_size, settings.reserve)
-    store.room.make = cache.make_room
     key = f"{who.name}@{who.incarnation}"
     node = Node(
         settings=settings,
@@ -68,7 +67,7 @@ def build(settings: Settings) -> Node:
         rings=rings,
         peers=Peers(key, rings, secrets, settings, metrics),
         store=store,
-        cache=cache,
+        cache=Cache(settings.data, tag, settings.cache_size, settings.reserve),
         encoding=encoding,
         workers=Workers(settings),
         flights=SingleFlight(),

@@ -84,8 +84,8 @@ class Store:
     def mark(self, image_id: str) -> Mark | None:
         """What is here of an id for good: waits for a write of it that is under way."""
         with self._locked(image_id):
-            found, lost = self.find(image_id), self.quarantined(image_id)
-            return found.mark if found and (lost is None or found.mark >= lost) else None
+            found = self.find(image_id)
+            return found.mark if found and self.quarantined(image_id) is None else None
 
     # ---- writing
 

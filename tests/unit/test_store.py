@@ -145,14 +145,14 @@ def test_the_newest_stamp_wins_and_the_tombstone_at_a_draw(
 
 def test_the_reserve_is_kept_free(tmp_path: Path) -> None:
     store = Store(tmp_path, reserve=1 << 60)
-    assert store.room.usage()["full"] is True
+    assert store.usage()["full"] is True
     with pytest.raises(DiskFull):
         store.new_file()
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_file_stops_growing_at_the_reserve(tmp_path: Path) -> None:
-    free = Store(tmp_path, reserve=0).room.usage()["free"]
+    free = Store(tmp_path, reserve=0).usage()["free"]
     with Store(tmp_path, reserve=free - 4096).new_file() as incoming, pytest.raises(DiskFull):
         incoming.write(bytes(64 * 1024 * 1024))
     assert list((tmp_path / "tmp").iterdir()) == []
