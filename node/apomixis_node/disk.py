@@ -52,16 +52,15 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path, *, durable: bool = True) -> None:
-    """A folder and those above it, mode 0755; the names of those that it makes are durable."""
+def make_folder(folder: Path) -> None:
+    """A folder and those above it, mode 0755, their names durable."""
     if folder.is_dir():
         return
-    make_folder(folder.parent, durable=durable)
+    make_folder(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir()
         folder.chmod(0o755)
-    if durable:
-        fsync_folder(folder.parent)
+    fsync_folder(folder.parent)
 
 
 def write_durably(data: Path, path: Path, content: bytes) -> None:
