@@ -1,9 +1,12 @@
 """Renditions on disk by path, within a byte budget; every one can be thrown away at any time.
 
-    cache/<tag>/3f9/<id>/300w.jpg     tag: pipeline, encoder settings, Pillow version
+    cache/<tag>/3f9/<id>/300w.jpg              tag: pipeline, encoder settings, Pillow version
+    cache/<tag>/3f9/<id>/300w.auto-n.jpg       the same file, found by what an `auto` URL asked for
+    signed/<keys>/3f9/<id>/300w.<signature>.jpg    the same file, found by a signature once checked
 
 Nothing is indexed: what is there is what the disk says. The budget is kept by a sweep that looks
-at partitions in random order and throws out what was read longest ago among them.
+at partitions in random order and throws out what was read longest ago among them, by days: atime
+moves no oftener. Originals come first: where they need room, renditions go, budget or not.
 """
 
 from __future__ import annotations
@@ -11,16 +14,42 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from stat import S_ISREG
 
-from apomixis_node.disk import DiskFailed, disk_errors, free_bytes, reserve_of, temporary
+from apomixis_node.disk import (
+    TMP,
+    DiskFailed,
+    disk_errors,
+    free_bytes,
+    make_folder,
+    reserve_of,
+    temporary,
+)
 
 EPOCH_2000 = 946_684_800
 LOW_WATER = 0.9
 SAMPLE = 64  # partitions looked at together
+AT_ONCE = 4 * 1024 * 1024  # what goes together where originals need room: looking costs as much
+DAY_S = 86400
+SIGNED = "signed"
+Folders = list[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One rendition, and every name that it has: a hard link takes no room of its own."""
+
+    paths: list[Path]
+    length: int  # bytes on the disk
+    day: int  # it was read last
 
 
 class Cache:
@@ -56,18 +85,41 @@ class Cache:
 
     def put(self, image_id: str, name: str, data: bytes) -> bool:
         """Keep a rendition; False where there is no room: it is never worth a failure."""
-        if free_bytes(self._data)[1] - len(data) <= self._reserve:
-            return False
         try:
+            if free_bytes(self._data)[1] - len(data) <= self._reserve:
+                return False
             self._write(self._path(image_id, name), data, self.mtime(image_id))
         except DiskFailed:
             return False
         self._put_since += len(data)
         return True
 
+    def link(self, image_id: str, name: str, other: Path) -> bool:
+        """Give a rendition another name, by which nginx finds it; whether it has it now."""
+        path = self._path(image_id, name)
+        with suppress(OSError):
+            make_folder(other.parent, durable=False)
+            try:
+                os.link(path, other)
+            except FileExistsError:
+                if not path.samefile(other):
+                    other.unlink()
+                    os.link(path, other)
+            return True
+        return False
+
     def purge(self, image_id: str) -> None:
-        """Throw away all renditions of an image."""
-        shutil.rmtree(self._path(image_id, ""), ignore_errors=True)
+        """Throw away all renditions of an image, with every name that they have, at once.
+
+        The renditions go first: then nothing is left that could get another name.
+        """
+        for root in self._roots():
+            folder = root / image_id[:3] / image_id
+            doomed = self._data / TMP / f"purged-{secrets.token_hex(8)}"
+            with suppress(OSError):
+                folder.rename(doomed)
+                folder = doomed
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def due(self) -> bool:
@@ -77,16 +129,14 @@ class Cache:
     def sweep(self) -> int:
         """Measure, and evict down to 90 % of the budget; returns the bytes that are left."""
         self._put_since = 0
-        used = sum(stat.st_blocks * 512 for _, stat in self._files(self._partitions()))
+        used = sum(kept.length for kept in _all(self._partitions()))
         if used <= self.budget:
             return used
-        partitions = self._partitions()
-        random.shuffle(partitions)
-        for start in range(0, len(partitions), SAMPLE):
-            used = self._evict(partitions[start : start + SAMPLE], used, len(partitions) - start)
-            if used <= self.budget * LOW_WATER:
-                break
-        return used
+        return used - self._evict(used - self.budget * LOW_WATER)
+
+    def make_room(self, length: int) -> int:
+        """Evict at least so many bytes, if there are as many; how many it were."""
+        return self._evict(max(length, AT_ONCE))
 
     def forget_other_tags(self) -> None:
         """Throw away the renditions of other pipelines."""
@@ -95,48 +145,84 @@ class Cache:
                 if folder.name != self._tag:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def _evict(self, partitions: list[Path], used: int, left: int) -> int:
-        """Evict this sample's part of the excess, what was read longest ago first."""
-        excess = used - self.budget * LOW_WATER
-        share = excess * min(1.0, 2 * len(partitions) / left)
-        for path, stat in sorted(self._files(partitions), key=lambda f: f[1].st_atime):
-            if share <= 0:
+    def _evict(self, length: float) -> int:
+        """Evict until that many bytes are free; how many it were."""
+        partitions = self._partitions()
+        random.shuffle(partitions)
+        freed = 0
+        for start in range(0, len(partitions), SAMPLE):
+            if freed >= length:
                 break
-            with suppress(FileNotFoundError):
-                path.unlink()
-            share -= stat.st_blocks * 512
-            used -= stat.st_blocks * 512
-            self.evicted += 1
-        return used
+            sample = partitions[start : start + SAMPLE]
+            part = min(1.0, 2 * len(sample) / (len(partitions) - start))
+            freed += self._evict_from(sample, (length - freed) * part)
+        return freed
 
-    def _partitions(self) -> list[Path]:
+    def _evict_from(self, partitions: list[Folders], share: float) -> int:
+        """Evict a sample's share, what was read longest ago first."""
+        found = list(_all(partitions))
+        random.shuffle(found)  # on one day nothing says which was read first
+        freed = 0
+        for kept in sorted(found, key=attrgetter("day")):
+            if freed >= share:
+                break
+            with suppress(OSError):
+                for path in kept.paths:
+                    path.unlink(missing_ok=True)
+                freed += kept.length
+                self.evicted += 1
+            for path in kept.paths:
+                with suppress(OSError):  # a folder that still holds something stays
+                    path.parent.rmdir()
+                    path.parent.parent.rmdir()
+        return freed
+
+    def _roots(self) -> list[Path]:
+        """Where renditions have names; where they are written to comes first."""
+        signed: list[Path] = []
         with suppress(OSError):
-            return list(self._root.iterdir())
-        return []
+            signed = list((self._data / SIGNED).iterdir())
+        return [self._root, *signed]
 
-    @staticmethod
-    def _files(partitions: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:
-        for partition in partitions:
-            for folder, _, names in os.walk(partition):
-                for name in names:
-                    path = Path(folder, name)
-                    with suppress(FileNotFoundError):
-                        yield path, path.stat()
+    def _partitions(self) -> list[Folders]:
+        """The folders of each partition, under all roots."""
+        found: dict[str, list[Path]] = {}
+        for root in self._roots():
+            with suppress(OSError):
+                for folder in root.iterdir():
+                    found.setdefault(folder.name, []).append(folder)
+        return list(found.values())
 
     def _path(self, image_id: str, name: str) -> Path:
         return self._root / image_id[:3] / image_id / name
 
     def _write(self, path: Path, data: bytes, mtime: int) -> None:
         with disk_errors():
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_folder(path.parent, durable=False)
             descriptor, temp = temporary(self._data)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
                     file.flush()
-                    os.utime(file.fileno(), (mtime, mtime))
+                    os.utime(file.fileno(), (time.time(), mtime))  # not read yet, but wanted now
                     os.fsync(file.fileno())
                 temp.rename(path)
             except BaseException:
                 temp.unlink(missing_ok=True)
                 raise
+
+
+def _all(partitions: list[Folders]) -> Iterator[_Kept]:
+    for folders in partitions:
+        yield from _files(folders)
+
+
+def _files(folders: Folders) -> Iterator[_Kept]:
+    inodes: dict[int, _Kept] = {}
+    for path in (path for folder in folders for path in folder.rglob("*")):
+        with suppress(OSError):
+            stat = path.lstat()
+            if S_ISREG(stat.st_mode):
+                kept = _Kept([], stat.st_blocks * 512, int(stat.st_atime // DAY_S))
+                inodes.setdefault(stat.st_ino, kept).paths.append(path)
+    yield from inodes.values()

@@ -84,7 +84,6 @@ async def bury_here(
 
     def bury() -> None:
         node.store.bury(image_id, stamp, still_allowed=lambda: node.rings.require(epoch), copy=copy)
-        node.cache.purge(image_id)
 
     if not copy:
         refuse_late(node, stamp)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,15 +53,29 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """A folder and those above it, mode 0755, their names durable."""
+def make_folder(folder: Path, *, durable: bool = True) -> None:
+    """A folder and those above it, mode 0755; the names of those that it makes are durable."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    make_folder(folder.parent, durable=durable)
     with suppress(FileExistsError):
         folder.mkdir()
         folder.chmod(0o755)
-    fsync_folder(folder.parent)
+    if durable:
+        fsync_folder(folder.parent)
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove what a killed node has left, unless the disk can only be read: so it will be."""
+    for left in folder.iterdir():
+        try:
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+        except OSError as wrong:
+            if wrong.errno != errno.EROFS:
+                raise
 
 
 def write_durably(data: Path, path: Path, content: bytes) -> None:

@@ -50,7 +50,7 @@ async def run(node: Node) -> None:
 
 def _about(node: Node) -> dict[str, Any]:
     try:
-        disk: dict[str, Any] = node.store.usage()
+        disk: dict[str, Any] = node.store.room.usage()
     except DiskFailed as failed:
         disk = {"failed": str(failed)}
     return {"disk": disk}

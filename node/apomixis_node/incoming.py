@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,17 +17,18 @@ CHUNK = 1024 * 1024
 class Incoming:
     """Close it when done: what was kept stays kept."""
 
-    def __init__(self, data: Path, room: int) -> None:
+    def __init__(self, data: Path, fits: Callable[[int], bool]) -> None:
+        """`fits` is asked for each piece: others are written at the same time."""
         with disk_errors():
             self._file, self.path = temporary(data)
         self._hash = hashlib.sha1(usedforsecurity=False)
-        self._room = room
+        self._fits = fits
         self.length = 0
         self.digest = ""
 
     def write(self, chunk: bytes) -> None:
         """Append. Raises DiskFull, also where the reserve would be touched."""
-        if self.length + len(chunk) > self._room:
+        if not self._fits(len(chunk)):
             raise DiskFull("the reserve is reached")
         self._hash.update(chunk)
         with disk_errors():

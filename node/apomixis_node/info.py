@@ -119,7 +119,7 @@ async def _member_status(node: Node, member: Member, ring: Ring | None) -> dict[
 async def own_status(node: Node) -> dict[str, Any]:
     """This node's own word: identity, epoch, disk, and what it is busy with."""
     try:
-        disk: dict[str, Any] = await to_thread.run_sync(node.store.usage)
+        disk: dict[str, Any] = await to_thread.run_sync(node.store.room.usage)
     except DiskFailed as failed:
         disk = {"failed": str(failed)}
     ring = node.rings.known

@@ -72,8 +72,8 @@ async def here(node: Node, image_id: str) -> Original:
 
 def _look(node: Node, image_id: str) -> tuple[Original | Tombstone | None, bool]:
     found = node.store.find(image_id)
-    bad = not isinstance(found, Original) and node.store.quarantined(image_id) is not None
-    return found, bad
+    lost = None if isinstance(found, Original) else node.store.quarantined(image_id)
+    return found, lost is not None and (found is None or found.mark < lost)
 
 
 async def find(node: Node, image_id: str) -> Held:

@@ -142,13 +142,20 @@ def render_file(path: str, size: Size, form: Format, encoding: Encoding) -> byte
     return render(Path(path).read_bytes(), size, form, encoding)
 
 
+def purge_if_lost(node: Node, image_id: str) -> None:
+    """Looked at after every rename and link: what is deleted or bad here leaves no rendition."""
+    found = node.store.find(image_id)
+    bad = not isinstance(found, Original) and node.store.quarantined(image_id) is not None
+    if bad or isinstance(found, Tombstone):
+        node.cache.purge(image_id)
+
+
 async def keep(node: Node, image_id: str, name: str, data: bytes) -> None:
     """Put it into the cache, where there is room for it, and unless it was deleted meanwhile."""
 
     def put() -> None:
         node.cache.put(image_id, name, data)
-        if isinstance(node.store.find(image_id), Tombstone):
-            node.cache.purge(image_id)
+        purge_if_lost(node, image_id)
 
     with suppress(DiskFailed):
         await to_thread.run_sync(put)

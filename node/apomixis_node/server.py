@@ -58,8 +58,10 @@ def build(settings: Settings) -> Node:
         settings.avif_quality,
         settings.avif_speed,
     )
-    tag = pipeline_tag(encoding)
     store = Store(settings.data, settings.reserve)
+    cache = Cache(settings.data, pipeline_tag(encoding), settings.cache_size, settings.reserve)
+    store.room.make = cache.make_room
+    store.on_loss = cache.purge
     key = f"{who.name}@{who.incarnation}"
     node = Node(
         settings=settings,
@@ -67,7 +69,7 @@ def build(settings: Settings) -> Node:
         rings=rings,
         peers=Peers(key, rings, secrets, settings, metrics),
         store=store,
-        cache=Cache(settings.data, tag, settings.cache_size, settings.reserve),
+        cache=cache,
         encoding=encoding,
         workers=Workers(settings),
         flights=SingleFlight(),

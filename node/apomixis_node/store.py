@@ -11,6 +11,7 @@ promise: its stamp still counts, and the node says neither yes nor no until it i
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 from collections import Counter
@@ -23,14 +24,13 @@ from apomixis_node.disk import (
     TMP,
     DiskFull,
     disk_errors,
-    free_bytes,
+    empty_folder,
     fsync_folder,
     make_folder,
-    reserve_of,
-    temporary,
 )
 from apomixis_node.formats import BY_EXTENSION
 from apomixis_node.incoming import Incoming
+from apomixis_node.room import Room
 from apomixis_ring.marks import Mark, newer, wins
 
 STRIPES = 256
@@ -44,14 +44,16 @@ class Store:
 
     def __init__(self, data: Path, reserve: int | None = None) -> None:
         self.data = data
-        self.versions: Counter[str] = Counter()  # changes of each partition's folder, by its name
+        self.versions: Counter[str] = Counter()  # another number whenever a partition changes
+        self._numbers = itertools.count(1)
         self._locks = [threading.Lock() for _ in range(STRIPES)]
+        self._durable: set[str] = set()
         with disk_errors():
             for name in FOLDERS:
                 make_folder(data / name)
-            for left in (data / TMP).iterdir():
-                left.unlink()
-        self._reserve = reserve_of(data, reserve)
+            empty_folder(data / TMP)
+        self.room = Room(data, reserve)
+        self.on_loss: Callable[[str], None] = _nothing  # told of ids whose bytes are gone or bad
 
     # ---- looking
 
@@ -83,27 +85,16 @@ class Store:
     def mark(self, image_id: str) -> Mark | None:
         """What is here of an id for good: waits for a write of it that is under way."""
         with self._locked(image_id):
-            found = self.find(image_id)
-            return found.mark if found and self.quarantined(image_id) is None else None
-
-    def usage(self) -> dict[str, int | bool]:
-        """Bytes of the volume, and whether originals are refused."""
-        total, free = free_bytes(self.data)
-        return {
-            "total": total,
-            "free": free,
-            "reserve": self._reserve,
-            "full": free <= self._reserve,
-        }
+            found, lost = self.find(image_id), self.quarantined(image_id)
+            return found.mark if found and (lost is None or found.mark >= lost) else None
 
     # ---- writing
 
     def new_file(self) -> Incoming:
         """Begin to receive. Raises DiskFull when the reserve is reached."""
-        room = free_bytes(self.data)[1] - self._reserve
-        if room <= 0:
+        if not self.room.fits(1):
             raise DiskFull("the reserve is reached")
-        return Incoming(self.data, room)
+        return Incoming(self.data, self.room.fits)
 
     def keep(
         self,
@@ -115,14 +106,14 @@ class Store:
         still_allowed: Callable[[], None],
         copy: bool = False,
     ) -> Kept:
-        """Keep what was received under its id, fsynced. `still_allowed` is asked before the rename.
+        """Keep what was received under its id, fsynced; `still_allowed` is asked last of all.
 
         `copy`: it comes from another holder, with the stamp that it has there, and may mend what
         is in quarantine. Raises HashMismatch, Collision, NewerStamp, DiskFull, DiskFailed.
         """
         if incoming.digest != image_id:
             raise HashMismatch
-        with self._locked(image_id), disk_errors():
+        with self._changing(image_id):
             known = self.find(image_id)
             if isinstance(known, Original) and not incoming.equals(known.path):
                 self._refuse_collision(known)
@@ -130,16 +121,15 @@ class Store:
             lost = self.quarantined(image_id)
             mark = max(Mark(stamp), lost) if copy and lost else Mark(stamp)
             _refuse_older(mark, known.mark if known else None, lost, copy=copy)
-            still_allowed()
             created = not isinstance(known, Original)
             path = known.path if isinstance(known, Original) else self._path(image_id, extension)
             if created:
-                self._place(incoming, path, mark.stamp)
+                self._place(incoming, path, mark.stamp, still_allowed)
                 self._clear(image_id, GONE)
             else:
+                still_allowed()
                 _raise_stamp(path, mark.stamp)
             self._mended(image_id)
-            self.versions[image_id[:3]] += 1
             original = Original(image_id, path.suffix[1:], incoming.length, mark.stamp, path)
             return Kept(original, created=created)
 
@@ -147,34 +137,37 @@ class Store:
         self, image_id: str, stamp: int, *, still_allowed: Callable[[], None], copy: bool = False
     ) -> None:
         """A tombstone, fsynced before the original is unlinked. Raises NewerStamp, DiskFull."""
-        with self._locked(image_id), disk_errors():
+        with self._changing(image_id):
             known = self.find(image_id)
             mark = Mark(stamp, deleted=True)
             _refuse_older(
                 mark, known.mark if known else None, self.quarantined(image_id), copy=copy
             )
-            still_allowed()
-            self._write_tombstone(image_id, stamp)
-            if isinstance(known, Original):
-                known.path.unlink()
-                fsync_folder(known.path.parent)
+            self._write_tombstone(image_id, stamp, still_allowed)
+            self._clear(image_id, *BY_EXTENSION)
+            self.on_loss(image_id)
             self._mended(image_id)
-            self.versions[image_id[:3]] += 1
+
+    def finish_burial(self, image_id: str) -> None:
+        """Unlink the original under a tombstone, which a node killed in between has left."""
+        with self._changing(image_id):
+            if isinstance(self.find(image_id), Tombstone):
+                self._clear(image_id, *BY_EXTENSION)
 
     def unlink(self, image_id: str, mark: Mark, *, still_allowed: Callable[[], None]) -> bool:
         """Forget an id, if it is still at this mark; whether it was."""
-        with self._locked(image_id), disk_errors():
+        with self._changing(image_id):
             known = self.find(image_id)
             if known is None or known.mark != mark:
                 return False
             still_allowed()
-            self._clear(image_id, GONE, *BY_EXTENSION)
-            self.versions[image_id[:3]] += 1
+            self._clear(image_id, *BY_EXTENSION)
+            self._clear(image_id, GONE)
             return True
 
     def quarantine(self, image_id: str) -> bool:
         """Move a copy whose bytes are not those of its id out of the way; whether it was one."""
-        with self._locked(image_id), disk_errors():
+        with self._changing(image_id):
             known = self.find(image_id)
             if not isinstance(known, Original) or not _damaged(known):
                 return False
@@ -192,27 +185,42 @@ class Store:
         with self._locks[int(image_id[-2:], 16) % STRIPES]:
             yield
 
+    @contextmanager
+    def _changing(self, image_id: str) -> Iterator[None]:
+        """Alone with an id; however it ends, its partition's digest is not what it was."""
+        with self._locked(image_id), disk_errors():
+            try:
+                yield
+            finally:
+                # No `+= 1`: two ids of one partition may change at once.
+                self.versions[image_id[:3]] = next(self._numbers)
+
     def _path(self, image_id: str, extension: str) -> Path:
         return self.folder(image_id[:3]) / f"{image_id}.{extension}"
 
-    def _place(self, incoming: Incoming, path: Path, stamp: int) -> None:
-        make_folder(path.parent)
+    def _make_partition(self, folder: Path) -> None:
+        """The folder of a partition, its name durable even if another made it a moment ago."""
+        if folder.name not in self._durable:
+            make_folder(folder, durable=False)
+            fsync_folder(folder.parent)
+            self._durable.add(folder.name)
+
+    def _place(
+        self, incoming: Incoming, path: Path, stamp: int, still_allowed: Callable[[], None]
+    ) -> None:
+        self._make_partition(path.parent)
         os.utime(incoming.descriptor(), ns=(stamp * MS, stamp * MS))
         os.fsync(incoming.descriptor())
+        still_allowed()
         incoming.path.rename(path)
         fsync_folder(path.parent)
 
-    def _write_tombstone(self, image_id: str, stamp: int) -> None:
+    def _write_tombstone(
+        self, image_id: str, stamp: int, still_allowed: Callable[[], None]
+    ) -> None:
         path = self._path(image_id, GONE)
-        make_folder(path.parent)
-        descriptor, temp = temporary(self.data)
-        try:
-            os.utime(descriptor, ns=(stamp * MS, stamp * MS))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temp.rename(path)
-        fsync_folder(path.parent)
+        with Incoming(self.data, lambda _: True) as empty:
+            self._place(empty, path, stamp, still_allowed)
 
     def _clear(self, image_id: str, *extensions: str) -> None:
         paths = [self._path(image_id, extension) for extension in extensions]
@@ -232,7 +240,7 @@ class Store:
         known.path.rename(self.data / "quarantine" / known.path.name)
         fsync_folder(self.data / "quarantine")
         fsync_folder(known.path.parent)
-        self.versions[known.id[:3]] += 1
+        self.on_loss(known.id)
 
     def _mended(self, image_id: str) -> None:
         """The bad bytes stay for a person to look at, but count no more."""
@@ -241,6 +249,10 @@ class Store:
             if bad.exists():
                 bad.rename(bad.with_suffix(f".{extension}.replaced"))
                 fsync_folder(bad.parent)
+
+
+def _nothing(image_id: str) -> None:
+    del image_id
 
 
 def _refuse_older(mark: Mark, known: Mark | None, lost: Mark | None, *, copy: bool) -> None:

@@ -122,11 +122,12 @@ async def _partitions(node: Node, state: Verifying, indexes: list[int]) -> None:
 
 
 def _list(node: Node, indexes: list[int]) -> dict[int, dict[str, Entry]]:
-    """Everything of these partitions; what is left of deleted pictures' renditions goes."""
+    """Everything of these partitions; what is left of deleted pictures goes."""
     listed = {index: inventory.listing(node.store, index) for index in indexes}
     for entries in listed.values():
         for image_id, entry in entries.items():
             if entry.mark.deleted:
+                node.store.finish_burial(image_id)
                 node.cache.purge(image_id)
     return listed
 

@@ -57,7 +57,7 @@ def test_a_sweep_keeps_the_budget_and_what_was_read_last(cache: Cache, tmp_path:
     for age, image_id in enumerate(IDS):
         cache.put(image_id, "300w.jpg", bytes(100_000))
         path = tmp_path / "cache" / "tag1" / image_id[:3] / image_id / "300w.jpg"
-        os.utime(path, (1_000_000 + age, cache.mtime(image_id)))
+        os.utime(path, (86400 * (100 + age), cache.mtime(image_id)))
     due_before = cache.due
     assert used(tmp_path / "cache") > cache.budget
     left = cache.sweep()
@@ -87,3 +87,70 @@ def test_a_full_disk_is_no_failure(tmp_path: Path) -> None:
     cache = Cache(tmp_path, "tag1", 10 * MIB, 1 << 60)
     assert cache.put(IDS[1], "300w.jpg", b"x") is False
     assert cache.read(IDS[1], "300w.jpg") is None
+
+
+def test_a_link_is_the_same_file_and_goes_with_it(cache: Cache, tmp_path: Path) -> None:
+    cache.put(IDS[1], "300w.png", b"x")
+    folder = tmp_path / "cache" / "tag1" / "001" / IDS[1]
+    other = tmp_path / "signed" / "keys" / "001" / IDS[1] / "300w.sig.png"
+    assert cache.link(IDS[1], "300w.png", folder / "300w.auto-n.png")
+    assert cache.link(IDS[1], "300w.png", other)
+    assert cache.link(IDS[1], "300w.png", other), "a second time is no failure"
+    assert other.samefile(folder / "300w.auto-n.png")
+    assert other.samefile(folder / "300w.png")
+    cache.purge(IDS[1])
+    assert not other.parent.exists()
+    assert not folder.exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_is_not_there_gets_no_link(cache: Cache, tmp_path: Path) -> None:
+    assert not cache.link(IDS[1], "300w.png", tmp_path / "signed" / "k" / "001" / IDS[1] / "a")
+
+
+def test_a_link_of_what_was_made_again_is_made_again(cache: Cache, tmp_path: Path) -> None:
+    other = tmp_path / "signed" / "keys" / "001" / IDS[1] / "300w.sig.png"
+    cache.put(IDS[1], "300w.png", b"x")
+    cache.link(IDS[1], "300w.png", other)
+    cache.put(IDS[1], "300w.png", b"x")
+    cache.link(IDS[1], "300w.png", other)
+    assert other.samefile(tmp_path / "cache" / "tag1" / "001" / IDS[1] / "300w.png")
+
+
+def test_hard_links_are_counted_once_and_go_together(cache: Cache, tmp_path: Path) -> None:
+    folder = tmp_path / "signed" / "keys"
+    for image_id in IDS:
+        cache.put(image_id, "300w.png", bytes(100_000))
+        name = f"{image_id[:3]}/{image_id}/300w.sig.png"
+        assert cache.link(image_id, "300w.png", folder / name)
+    left = cache.sweep()
+    assert cache.budget // 2 < left <= cache.budget, "every link counted would leave a quarter"
+    rest = {
+        p.stat().st_nlink for root in ("cache", "signed") for p in (tmp_path / root).rglob("*.png")
+    }
+    assert rest == {2}, "a rendition goes with all its names"
+
+
+def test_what_was_read_today_stays_before_what_was_read_yesterday(tmp_path: Path) -> None:
+    """atime moves once a day at most where nginx reads: hours don't count, days do."""
+    cache = Cache(tmp_path, "tag1", 19 * MIB, 0)
+    day = 86400 * 20_000
+    for i, image_id in enumerate(IDS):
+        cache.put(image_id, "300w.png", bytes(100_000))
+        path = tmp_path / "cache" / "tag1" / image_id[:3] / image_id / "300w.png"
+        read = day - 1 if i % 2 else day + i  # yesterday, or some time today
+        os.utime(path, (read, cache.mtime(image_id)))
+    cache.sweep()
+    alive = {i for i, image_id in enumerate(IDS) if cache.read(image_id, "300w.png")}
+    assert sum(i % 2 == 0 for i in alive) == 100
+    assert sum(i % 2 for i in alive) < 100
+
+
+def test_room_is_made_for_originals_budget_or_not(cache: Cache, tmp_path: Path) -> None:
+    for image_id in IDS[:50]:
+        cache.put(image_id, "300w.png", bytes(100_000))
+    before = used(tmp_path / "cache")
+    assert cache.make_room(1) > 0
+    assert 0 < used(tmp_path / "cache") < before, "a bit more than asked for, but not all"
+    cache.make_room(1 << 40)
+    assert used(tmp_path / "cache") == 0

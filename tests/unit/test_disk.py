@@ -58,7 +58,7 @@ def test_an_original_has_its_stamp_before_its_name(tmp_path: Path, calls: list[s
         assert incoming.digest.startswith("11f")
         calls.clear()
         store.keep(incoming, incoming.digest, "jpg", 7, still_allowed=lambda: calls.append("ask"))
-    assert calls == ["ask", "utime", "fsync file", "rename", "fsync folder"]
+    assert calls == ["fsync folder", "utime", "fsync file", "ask", "rename", "fsync folder"]
 
 
 def test_a_raised_stamp_is_fsynced(tmp_path: Path, calls: list[str]) -> None:

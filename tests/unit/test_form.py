@@ -75,7 +75,7 @@ async def taken(
     """The form and the picture's bytes; leaves nothing in tmp/ either way."""
     read = read_multipart if kind.startswith("multipart") else read_raw
     try:
-        with Incoming(settings.data, room=10**6) as incoming:
+        with Incoming(settings.data, lambda _: True) as incoming:
             form = await read(request(chunks, kind, silent=silent), incoming, settings)
             return form, incoming.path.read_bytes()
     finally:

@@ -145,14 +145,67 @@ def test_the_newest_stamp_wins_and_the_tombstone_at_a_draw(
 
 def test_the_reserve_is_kept_free(tmp_path: Path) -> None:
     store = Store(tmp_path, reserve=1 << 60)
-    assert store.usage()["full"] is True
+    assert store.room.usage()["full"] is True
     with pytest.raises(DiskFull):
         store.new_file()
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_file_stops_growing_at_the_reserve(tmp_path: Path) -> None:
-    free = Store(tmp_path, reserve=0).usage()["free"]
+    free = Store(tmp_path, reserve=0).room.usage()["free"]
     with Store(tmp_path, reserve=free - 4096).new_file() as incoming, pytest.raises(DiskFull):
         incoming.write(bytes(64 * 1024 * 1024))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_renditions_go_before_an_original_is_refused(tmp_path: Path) -> None:
+    filler = tmp_path / "filler"
+    filler.write_bytes(bytes(8 * 1024 * 1024))
+    free = Store(tmp_path, reserve=0).room.usage()["free"]
+    store = Store(tmp_path, reserve=free + 4 * 1024 * 1024)
+    store.room.make = lambda _: filler.unlink(missing_ok=True)
+    with store.new_file() as incoming:
+        incoming.write(b"picture")
+    assert not filler.exists()
+
+
+def test_what_a_delete_or_bad_bytes_take_away_is_told(tmp_path: Path) -> None:
+    lost: list[str] = []
+    store = Store(tmp_path)
+    store.on_loss = lost.append
+    with store.new_file() as incoming:
+        incoming.write(b"picture")
+        incoming.finish()
+        store.keep(incoming, incoming.digest, "jpg", 7, still_allowed=lambda: None)
+        first = incoming.digest
+    found = store.find(first)
+    assert isinstance(found, Original)
+    assert lost == []
+    found.path.write_bytes(b"rotten!")
+    assert store.quarantine(first)
+    store.bury(first, 1 << 42, still_allowed=lambda: None)
+    assert lost == [first, first]
+
+
+def test_an_original_that_a_killed_delete_left_goes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.new_file() as incoming:
+        incoming.write(b"picture")
+        incoming.finish()
+        kept = store.keep(incoming, incoming.digest, "jpg", 7, still_allowed=lambda: None)
+        store.finish_burial(incoming.digest)
+        assert kept.original.path.exists(), "it is not deleted"
+        gone = kept.original.path.with_suffix(".gone")
+        gone.touch()
+        store.finish_burial(incoming.digest)
+    assert not kept.original.path.exists()
+    assert gone.exists()
+
+
+def test_a_start_takes_away_what_was_being_written_or_purged(tmp_path: Path) -> None:
+    Store(tmp_path)
+    (tmp_path / "tmp" / "purged-1").mkdir()
+    (tmp_path / "tmp" / "purged-1" / "300w.jpg").touch()
+    (tmp_path / "tmp" / "half").touch()
+    Store(tmp_path)
     assert list((tmp_path / "tmp").iterdir()) == []
