@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from apomixis_ring.marks import Mark
+from apomixis_node.incoming import Incoming
+from apomixis_ring.marks import Mark, newer, wins
 
 
 class Collision(Exception):  # noqa: N818
@@ -39,6 +42,11 @@ class Original:
         """What it says of its id."""
         return Mark(self.stamp)
 
+    def damaged(self) -> bool:
+        """Whether its bytes are not those of its id any more."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha1").hexdigest() != self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
@@ -59,3 +67,20 @@ class Kept:
 
     original: Original
     created: bool
+
+
+class Copy(NamedTuple):
+    """A file that came from another holder, with the stamp in milliseconds that it has there."""
+
+    incoming: Incoming
+    extension: str
+    stamp: int
+
+
+def refuse_older(mark: Mark, known: Mark | None, lost: Mark | None, *, copy: bool) -> None:
+    """Raise NewerStamp unless `mark` is to be written over what is known here."""
+    newest = max((m for m in (known, lost) if m is not None), default=None)
+    mends = lost is not None and known is None and mark == lost
+    wanted = newer(mark, newest) or mends if copy else not wins(newest, mark.stamp)
+    if not wanted and newest is not None:
+        raise NewerStamp(newest.stamp)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 HEAD_BYTES = 4096
@@ -37,44 +37,47 @@ class Head:
 
 
 class Frames:
-    """Reads frames from a stream of chunks: `head()`, then `body(head)`, and so on."""
+    """Takes a body in pieces of any size apart into heads and the bytes of their files."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-        self._buffer = b""
+    def __init__(self) -> None:
+        self._begun = bytearray()  # of a head
+        self._left = 0  # bytes of the file that is coming
 
-    async def head(self) -> Head | None:
-        """The next file's head; None at the end. Raises BadFrameError."""
-        if not self._buffer and not await self._more():
-            return None
-        (size,) = _SIZE.unpack(await self._take(_SIZE.size))
-        if size > HEAD_BYTES:
-            raise BadFrameError("a head is too long")
+    def feed(self, chunk: bytes) -> Iterator[Head | memoryview]:
+        """What has come: a head, then its bytes in pieces, then the next. Raises BadFrameError."""
+        rest = memoryview(chunk)
+        while rest:
+            if self._left:
+                piece, rest = rest[: self._left], rest[self._left :]
+                self._left -= len(piece)
+                yield piece
+                continue
+            lacking = self._lacking()
+            self._begun += rest[:lacking]
+            rest = rest[lacking:]
+            if not self._lacking():
+                yield self._head()
+
+    def end(self) -> None:
+        """The body has ended. Raises BadFrameError if that is in the middle of a frame."""
+        if self._begun or self._left:
+            raise BadFrameError("the body ends in the middle of a frame")
+
+    def _lacking(self) -> int:
+        """Bytes until the head that is coming is whole, as far as is known yet."""
+        if len(self._begun) < _SIZE.size:
+            return _SIZE.size - len(self._begun)
+        (size,) = _SIZE.unpack_from(self._begun)
+        if not 0 < size <= HEAD_BYTES:
+            raise BadFrameError("a head is empty or too long")
+        return int(size) + _SIZE.size - len(self._begun)
+
+    def _head(self) -> Head:
         try:
-            return Head(**json.loads(await self._take(size)))
+            found = Head(**json.loads(bytes(self._begun[_SIZE.size :])))
+            length = max(0, int(found.length))
         except (ValueError, TypeError) as wrong:
             raise BadFrameError(f"a head is malformed: {wrong}") from None
-
-    async def body(self, head: Head) -> AsyncIterator[bytes]:
-        """The file's bytes; all of them must be read before the next head."""
-        left = head.length
-        while left:
-            if not self._buffer and not await self._more():
-                raise BadFrameError("the body ends in the middle of a file")
-            chunk, self._buffer = self._buffer[:left], self._buffer[left:]
-            left -= len(chunk)
-            yield chunk
-
-    async def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            if not await self._more():
-                raise BadFrameError("the body ends in the middle of a head")
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
-
-    async def _more(self) -> bool:
-        async for chunk in self._chunks:
-            self._buffer += chunk
-            if chunk:
-                return True
-        return False
+        self._begun.clear()
+        self._left = length
+        return found

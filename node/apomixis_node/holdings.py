@@ -6,9 +6,7 @@ what an older ring allowed is in them or can't happen any more.
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import Iterator
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -21,13 +19,14 @@ from apomixis_node.delete import bury_here
 from apomixis_node.errors import ApiError
 from apomixis_node.frames import Head
 from apomixis_node.guard import guard_epoch, image_id_of, read_text
-from apomixis_node.originals import read_file
 from apomixis_node.peers import STAMP
 from apomixis_node.replicate import as_errors
 from apomixis_node.state import Node
 from apomixis_ring.model import is_image_id
 
 IDS_BYTES = 1024 * 1024
+INDEXES_BYTES = 1024  # some 200 partitions
+BLOCK_BYTES = 1024 * 1024
 
 
 async def digests(request: Request) -> Response:
@@ -38,20 +37,29 @@ async def digests(request: Request) -> Response:
         return JSONResponse(await to_thread.run_sync(node.digests.all))
 
 
-async def listing(request: Request) -> Response:
-    """Everything of one partition, by id: [stamp, deleted, extension, length in bytes]."""
+async def inventories(request: Request) -> Response:
+    """Everything of these partitions (one a line), by partition and id.
+
+    Of each id: [stamp, deleted, extension, length in bytes].
+    """
     node, epoch = await guard_epoch(request)
     await node.rings.barrier(epoch)
-    index = _index(request, node)
+    indexes = [_index(text, node) for text in (await read_text(request, INDEXES_BYTES)).split()]
     with as_errors(node):
-        found = await to_thread.run_sync(inventory.listing, node.store, index)
-    return JSONResponse(
-        {i: [e.mark.stamp, e.mark.deleted, e.extension, e.length] for i, e in found.items()}
-    )
+        return JSONResponse(await to_thread.run_sync(_list, node, indexes))
 
 
-def _index(request: Request, node: Node) -> int:
-    text: str = request.path_params["index"]
+def _list(node: Node, indexes: list[int]) -> dict[int, dict[str, list[int | bool | str]]]:
+    return {
+        index: {
+            i: [e.mark.stamp, e.mark.deleted, e.extension, e.length]
+            for i, e in inventory.listing(node.store, index).items()
+        }
+        for index in indexes
+    }
+
+
+def _index(text: str, node: Node) -> int:
     size = len(node.rings.ring.current)
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) < size):
         raise ApiError("bad_request", f"A partition is 0 to {size - 1}.")
@@ -64,22 +72,41 @@ async def batch(request: Request) -> Response:
     ids = (await read_text(request, IDS_BYTES)).split()
     if not all(is_image_id(i) for i in ids):
         raise ApiError("bad_id", "A line is not an id.")
-    return StreamingResponse(_frames(node, ids), media_type="application/octet-stream")
+    frames = _blocks(_frames(node, ids))
+    return StreamingResponse(frames, media_type="application/octet-stream")
 
 
-async def _frames(node: Node, ids: list[str]) -> AsyncIterator[bytes]:
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Small pieces put together: each block costs a thread's hop."""
+    block: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        block.append(piece)
+        size += len(piece)
+        if size >= BLOCK_BYTES:
+            yield b"".join(block)
+            block, size = [], 0
+    yield b"".join(block)
+
+
+def _frames(node: Node, ids: list[str]) -> Iterator[bytes]:
     for image_id in ids:
-        found = await to_thread.run_sync(node.store.find, image_id)
+        found = node.store.find(image_id)
         if not isinstance(found, Original):
             continue
         try:
-            descriptor = os.open(found.path, os.O_RDONLY)
+            file = found.path.open("rb", buffering=0)
         except FileNotFoundError:
             continue
-        yield Head(image_id, found.extension, found.length, found.stamp).dumps()
-        async with aclosing(read_file(descriptor, 0, found.length)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with file:
+            yield Head(image_id, found.extension, found.length, found.stamp).dumps()
+            left = found.length
+            while left:
+                piece = file.read(min(left, BLOCK_BYTES))
+                if not piece:
+                    raise OSError("the file is shorter than it was")
+                left -= len(piece)
+                yield piece
 
 
 async def marks(request: Request) -> Response:
@@ -119,7 +146,7 @@ async def purge(request: Request) -> Response:
 
 ROUTES = [
     Route("/digests", digests),
-    Route("/inventory/{index}", listing),
+    Route("/inventories", inventories, methods=["POST"]),
     Route("/batch", batch, methods=["POST"]),
     Route("/marks", marks, methods=["POST"]),
     Route("/tombstones/{id}", put_tombstone, methods=["PUT"]),

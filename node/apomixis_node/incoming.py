@@ -26,7 +26,7 @@ class Incoming:
         self.length = 0
         self.digest = ""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises DiskFull, also where the reserve would be touched."""
         if not self._fits(len(chunk)):
             raise DiskFull("the reserve is reached")

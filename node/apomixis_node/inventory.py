@@ -6,9 +6,9 @@ import os
 import threading
 from dataclasses import dataclass
 
-from apomixis_node.disk import disk_errors
+from apomixis_node.disk import MS, disk_errors
 from apomixis_node.formats import BY_EXTENSION
-from apomixis_node.store import GONE, MS, Store
+from apomixis_node.store import GONE, Store
 from apomixis_ring.marks import Mark, digest
 from apomixis_ring.model import PARTITIONS, is_image_id
 

@@ -10,31 +10,43 @@ promise: its stamp still counts, and the node says neither yes nor no until it i
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from apomixis_node.copies import Collision, HashMismatch, Kept, NewerStamp, Original, Tombstone
+from apomixis_node.copies import (
+    Collision,
+    Copy,
+    HashMismatch,
+    Kept,
+    NewerStamp,
+    Original,
+    Tombstone,
+    refuse_older,
+)
 from apomixis_node.disk import (
+    MS,
     TMP,
     DiskFull,
     disk_errors,
     empty_folder,
     fsync_folder,
     make_folder,
+    raise_stamp,
+    set_stamp,
+    stat_of,
+    sync_volume,
 )
 from apomixis_node.formats import BY_EXTENSION
 from apomixis_node.incoming import Incoming
 from apomixis_node.room import Room
-from apomixis_ring.marks import Mark, newer, wins
+from apomixis_ring.marks import Mark
 
 STRIPES = 256
-MS = 1_000_000  # nanoseconds
 GONE = "gone"
 FOLDERS = (TMP, "originals", "cache", "quarantine")
 
@@ -44,6 +56,7 @@ class Store:
 
     def __init__(self, data: Path, reserve: int | None = None) -> None:
         self.data = data
+        self._originals, self._bad = str(data / "originals"), str(data / "quarantine")
         self.versions: Counter[str] = Counter()  # another number whenever a partition changes
         self._numbers = itertools.count(1)
         self._locks = [threading.Lock() for _ in range(STRIPES)]
@@ -59,15 +72,15 @@ class Store:
 
     def find(self, image_id: str) -> Original | Tombstone | None:
         """What is here of an id. Raises DiskFailed: that is never a "no"."""
-        folder = self.folder(image_id[:3])
+        stem = f"{self._originals}/{image_id[:3]}/{image_id}."
         original = None
         for extension in BY_EXTENSION:
-            path = folder / f"{image_id}.{extension}"
-            if (stat := _stat(path)) is not None:
+            if (stat := stat_of(stem + extension)) is not None:
                 stamp = stat.st_mtime_ns // MS
+                path = Path(stem + extension)
                 original = Original(image_id, extension, stat.st_size, stamp, path)
                 break
-        gone = _stat(folder / f"{image_id}.{GONE}")
+        gone = stat_of(stem + GONE)
         if gone is not None:
             stamp = gone.st_mtime_ns // MS
             if original is None or stamp >= original.stamp:
@@ -77,8 +90,7 @@ class Store:
     def quarantined(self, image_id: str) -> Mark | None:
         """The mark of a copy whose bytes are bad and were not replaced yet."""
         for extension in BY_EXTENSION:
-            stat = _stat(self.data / "quarantine" / f"{image_id}.{extension}")
-            if stat is not None:
+            if (stat := stat_of(f"{self._bad}/{image_id}.{extension}")) is not None:
                 return Mark(stat.st_mtime_ns // MS)
         return None
 
@@ -114,24 +126,58 @@ class Store:
         if incoming.digest != image_id:
             raise HashMismatch
         with self._changing(image_id):
-            known = self.find(image_id)
-            if isinstance(known, Original) and not incoming.equals(known.path):
-                self._refuse_collision(known)
-                known = None
-            lost = self.quarantined(image_id)
-            mark = max(Mark(stamp), lost) if copy and lost else Mark(stamp)
-            _refuse_older(mark, known.mark if known else None, lost, copy=copy)
-            created = not isinstance(known, Original)
-            path = known.path if isinstance(known, Original) else self._path(image_id, extension)
-            if created:
-                self._place(incoming, path, mark.stamp, still_allowed)
-                self._clear(image_id, GONE)
-            else:
-                still_allowed()
-                _raise_stamp(path, mark.stamp)
-            self._mended(image_id)
-            original = Original(image_id, path.suffix[1:], incoming.length, mark.stamp, path)
-            return Kept(original, created=created)
+            return self._keep(Copy(incoming, extension, stamp), still_allowed, copy=copy)
+
+    def keep_copies(
+        self, copies: Sequence[Copy], *, still_allowed: Callable[[], None]
+    ) -> list[NewerStamp | Collision | None]:
+        """Keep many copies as `keep` does, their bytes flushed at once, and then their names.
+
+        For each, why it was not kept. Raises DiskFull, DiskFailed.
+        """
+        with self._changing(*(copy.incoming.digest for copy in copies)):
+            for one in copies:
+                set_stamp(one.incoming.descriptor(), one.stamp)
+            sync_volume(self.data)
+            refused: list[NewerStamp | Collision | None] = []
+            for one in copies:
+                try:
+                    self._keep(one, still_allowed, copy=True, flushed=True)
+                    refused.append(None)
+                except (NewerStamp, Collision) as why:
+                    refused.append(why)
+            sync_volume(self.data)
+            return refused
+
+    def settle(self) -> None:
+        """Wait for all writes under way: what a listing before this saw is durable after it."""
+        for lock in self._locks:
+            with lock:
+                pass
+
+    def _keep(
+        self, new: Copy, still_allowed: Callable[[], None], *, copy: bool, flushed: bool = False
+    ) -> Kept:
+        image_id = new.incoming.digest
+        known = self.find(image_id)
+        if isinstance(known, Original) and not new.incoming.equals(known.path):
+            self._refuse_collision(known)
+            known = None
+        lost = self.quarantined(image_id)
+        mark = max(Mark(new.stamp), lost) if copy and lost else Mark(new.stamp)
+        refuse_older(mark, known.mark if known else None, lost, copy=copy)
+        created = not isinstance(known, Original)
+        path = known.path if isinstance(known, Original) else self._path(image_id, new.extension)
+        if created:
+            flushed = flushed and mark.stamp == new.stamp
+            self._place(new.incoming, path, mark.stamp, still_allowed, flushed=flushed)
+            self._clear(image_id, GONE)
+        else:
+            still_allowed()
+            raise_stamp(path, mark.stamp)
+        self._mended(image_id)
+        original = Original(image_id, path.suffix[1:], new.incoming.length, mark.stamp, path)
+        return Kept(original, created=created)
 
     def bury(
         self, image_id: str, stamp: int, *, still_allowed: Callable[[], None], copy: bool = False
@@ -140,9 +186,7 @@ class Store:
         with self._changing(image_id):
             known = self.find(image_id)
             mark = Mark(stamp, deleted=True)
-            _refuse_older(
-                mark, known.mark if known else None, self.quarantined(image_id), copy=copy
-            )
+            refuse_older(mark, known.mark if known else None, self.quarantined(image_id), copy=copy)
             self._write_tombstone(image_id, stamp, still_allowed)
             self._clear(image_id, *BY_EXTENSION)
             self.on_loss(image_id)
@@ -169,7 +213,7 @@ class Store:
         """Move a copy whose bytes are not those of its id out of the way; whether it was one."""
         with self._changing(image_id):
             known = self.find(image_id)
-            if not isinstance(known, Original) or not _damaged(known):
+            if not isinstance(known, Original) or not known.damaged():
                 return False
             self._set_bad(known)
             return True
@@ -181,19 +225,22 @@ class Store:
         return self.data / "originals" / partition
 
     @contextmanager
-    def _locked(self, image_id: str) -> Iterator[None]:
-        with self._locks[int(image_id[-2:], 16) % STRIPES]:
+    def _locked(self, *ids: str) -> Iterator[None]:
+        with ExitStack() as held:
+            for stripe in sorted({int(image_id[-2:], 16) % STRIPES for image_id in ids}):
+                held.enter_context(self._locks[stripe])
             yield
 
     @contextmanager
-    def _changing(self, image_id: str) -> Iterator[None]:
-        """Alone with an id; however it ends, its partition's digest is not what it was."""
-        with self._locked(image_id), disk_errors():
+    def _changing(self, *ids: str) -> Iterator[None]:
+        """Alone with some ids; however it ends, their partitions' digests are not what they were."""
+        with self._locked(*ids), disk_errors():
             try:
                 yield
             finally:
                 # No `+= 1`: two ids of one partition may change at once.
-                self.versions[image_id[:3]] = next(self._numbers)
+                for image_id in ids:
+                    self.versions[image_id[:3]] = next(self._numbers)
 
     def _path(self, image_id: str, extension: str) -> Path:
         return self.folder(image_id[:3]) / f"{image_id}.{extension}"
@@ -206,14 +253,25 @@ class Store:
             self._durable.add(folder.name)
 
     def _place(
-        self, incoming: Incoming, path: Path, stamp: int, still_allowed: Callable[[], None]
+        self,
+        incoming: Incoming,
+        path: Path,
+        stamp: int,
+        still_allowed: Callable[[], None],
+        *,
+        flushed: bool = False,
     ) -> None:
-        self._make_partition(path.parent)
-        os.utime(incoming.descriptor(), ns=(stamp * MS, stamp * MS))
-        os.fsync(incoming.descriptor())
+        """`flushed`: the bytes are durable with this stamp, the name will be by the caller."""
+        if flushed:
+            make_folder(path.parent, durable=False)
+        else:
+            self._make_partition(path.parent)
+            set_stamp(incoming.descriptor(), stamp)
+            os.fsync(incoming.descriptor())
         still_allowed()
         incoming.path.rename(path)
-        fsync_folder(path.parent)
+        if not flushed:
+            fsync_folder(path.parent)
 
     def _write_tombstone(
         self, image_id: str, stamp: int, still_allowed: Callable[[], None]
@@ -223,8 +281,8 @@ class Store:
             self._place(empty, path, stamp, still_allowed)
 
     def _clear(self, image_id: str, *extensions: str) -> None:
-        paths = [self._path(image_id, extension) for extension in extensions]
-        there = [path for path in paths if path.exists()]
+        stem = f"{self._originals}/{image_id[:3]}/{image_id}."
+        there = [Path(stem + e) for e in extensions if stat_of(stem + e) is not None]
         for path in there:
             path.unlink()
         if there:
@@ -232,7 +290,7 @@ class Store:
 
     def _refuse_collision(self, known: Original) -> None:
         """Other bytes under one id: two pictures with one SHA-1, or a copy here that has rotted."""
-        if not _damaged(known):
+        if not known.damaged():
             raise Collision
         self._set_bad(known)
 
@@ -245,42 +303,11 @@ class Store:
     def _mended(self, image_id: str) -> None:
         """The bad bytes stay for a person to look at, but count no more."""
         for extension in BY_EXTENSION:
-            bad = self.data / "quarantine" / f"{image_id}.{extension}"
-            if bad.exists():
-                bad.rename(bad.with_suffix(f".{extension}.replaced"))
-                fsync_folder(bad.parent)
+            bad = f"{self._bad}/{image_id}.{extension}"
+            if stat_of(bad) is not None:
+                Path(bad).rename(f"{bad}.replaced")
+                fsync_folder(Path(self._bad))
 
 
 def _nothing(image_id: str) -> None:
     del image_id
-
-
-def _refuse_older(mark: Mark, known: Mark | None, lost: Mark | None, *, copy: bool) -> None:
-    """Raise NewerStamp unless `mark` is to be written over what is known here."""
-    newest = max((m for m in (known, lost) if m is not None), default=None)
-    mends = lost is not None and known is None and mark == lost
-    wanted = newer(mark, newest) or mends if copy else not wins(newest, mark.stamp)
-    if not wanted and newest is not None:
-        raise NewerStamp(newest.stamp)
-
-
-def _raise_stamp(path: Path, stamp: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.utime(descriptor, ns=(stamp * MS, stamp * MS))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    with disk_errors():
-        try:
-            return path.stat()
-        except FileNotFoundError:
-            return None
-
-
-def _damaged(original: Original) -> bool:
-    with original.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha1").hexdigest() != original.id

@@ -10,7 +10,7 @@ may be broken off anywhere, and it is done by the node that needs it, because it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -18,20 +18,24 @@ import structlog
 from anyio import to_thread
 
 from apomixis_node import inventory
+from apomixis_node.arrivals import Arrivals
+from apomixis_node.copies import Collision, NewerStamp
 from apomixis_node.delete import bury_here
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
-from apomixis_node.frames import BadFrameError, Frames, Head
+from apomixis_node.frames import BadFrameError
 from apomixis_node.inventory import Entry
 from apomixis_node.peers import RingChangedError, UnreachableError
-from apomixis_node.replicate import put_here
+from apomixis_node.replicate import as_errors
 from apomixis_node.state import Node
 from apomixis_ring.marks import Mark, lacking
 from apomixis_ring.model import Member, Ring
 
 BATCH_FILES = 64
-TOGETHER = 16  # partitions
 BATCH_BYTES = 32 * 1024 * 1024
+TOGETHER = 64  # partitions
+LANES = 2  # the next files are on their way while some are flushed
+HOP_BYTES = 1024 * 1024  # handed to a thread at once
 log = structlog.get_logger()
 BROKEN = (UnreachableError, ApiError, DiskFailed, BadFrameError, httpx.HTTPError, OSError)
 
@@ -100,8 +104,13 @@ async def _from(
         try:
             answer = await node.peers.call(source, "GET", "/digests", ring=pass_.ring)
             theirs = {int(index): digest for index, digest in answer.json().items()}
-            for start in range(0, len(indexes), TOGETHER):
-                await _together(node, pass_, source, indexes[start : start + TOGETHER], theirs)
+            groups = (indexes[i : i + TOGETHER] for i in range(0, len(indexes), TOGETHER))
+
+            async def lane() -> None:
+                for group in groups:
+                    await _group(node, pass_, source, group, theirs)
+
+            await _all(lane() for _ in range(LANES))
         except RingChangedError:
             raise
         except BROKEN as broken:
@@ -109,28 +118,43 @@ async def _from(
             log.info("sync broken off", source=source.name, why=str(broken))
 
 
-async def _together(
-    node: Node, pass_: _Pass, source: Member, indexes: list[int], theirs: dict[int, str]
-) -> None:
-    """Some partitions at once, so that the next request is on its way while a file is fsynced."""
-    results = await asyncio.gather(
-        *(_partition(node, pass_, source, index, theirs.get(index, "")) for index in indexes),
-        return_exceptions=True,
-    )
+async def _all(parts: Iterable[Awaitable[None]]) -> None:
+    """Wait for all; of what went wrong a changed ring first, for it says to begin anew."""
+    results = await asyncio.gather(*parts, return_exceptions=True)
     wrong = [result for result in results if isinstance(result, BaseException)]
     for result in sorted(wrong, key=lambda r: not isinstance(r, RingChangedError)):
         raise result
 
 
-async def _partition(node: Node, pass_: _Pass, source: Member, index: int, theirs: str) -> None:
-    mine = await to_thread.run_sync(node.digests.of, index)
-    if theirs == mine or not theirs:
-        pass_.whole[index].add(source.key)
-        return
-    answer = await node.peers.call(source, "GET", f"/inventory/{index}", ring=pass_.ring)
-    listed = {i: _entry(found) for i, found in answer.json().items()}
-    if await _pull(node, pass_.ring, source, index, listed):
-        pass_.whole[index].add(source.key)
+async def _group(
+    node: Node, pass_: _Pass, source: Member, indexes: list[int], theirs: dict[int, str]
+) -> None:
+    """Some partitions: their inventories in one request, their files in a few."""
+    mine = await to_thread.run_sync(_digests, node, [i for i in indexes if i in theirs])
+    differ = [index for index, digest in mine.items() if theirs[index] != digest]
+    listed: dict[int, dict[str, Entry]] = {}
+    if differ:
+        listed = await _inventories(node, pass_.ring, source, differ)
+        await _pull(node, pass_.ring, source, listed)
+    lacking = await to_thread.run_sync(_lacking, node, listed)
+    for index in indexes:
+        if not lacking.get(index):
+            pass_.whole[index].add(source.key)
+
+
+def _digests(node: Node, indexes: list[int]) -> dict[int, str]:
+    return {index: node.digests.of(index) for index in indexes}
+
+
+async def _inventories(
+    node: Node, ring: Ring, source: Member, indexes: list[int]
+) -> dict[int, dict[str, Entry]]:
+    body = "\n".join(map(str, indexes)).encode()
+    answer = await node.peers.call(source, "POST", "/inventories", ring=ring, content=body)
+    found = answer.json()
+    return {
+        index: {i: _entry(entry) for i, entry in found[str(index)].items()} for index in indexes
+    }
 
 
 def _entry(found: list[object]) -> Entry:
@@ -138,27 +162,29 @@ def _entry(found: list[object]) -> Entry:
     return Entry(Mark(int(str(stamp)), bool(gone)), str(extension), int(str(length)))
 
 
-async def _lacking(node: Node, index: int, listed: dict[str, Entry]) -> list[str]:
-    here = await to_thread.run_sync(inventory.listing, node.store, index)
-    bad = {i: e.mark for i, e in here.items() if e.quarantined}
-    theirs = {i: e.mark for i, e in listed.items()}
-    return list(lacking(theirs, inventory.marks(here), bad))
+def _lacking(node: Node, listed: dict[int, dict[str, Entry]]) -> dict[int, list[str]]:
+    """What is not here yet, fsynced, of what a source has, by partition."""
+    found = {}
+    for index, entries in listed.items():
+        here = inventory.listing(node.store, index)
+        bad = {i: e.mark for i, e in here.items() if e.quarantined}
+        theirs = {i: e.mark for i, e in entries.items()}
+        found[index] = list(lacking(theirs, inventory.marks(here), bad))
+    node.store.settle()
+    return found
 
 
 async def _pull(
-    node: Node, ring: Ring, source: Member, index: int, listed: dict[str, Entry]
-) -> bool:
-    """Take over what a source has and this node lacks; whether all of it is here now."""
-    missing = await _lacking(node, index, listed)
-    for image_id in missing:
-        if listed[image_id].mark.deleted:
-            await _quietly(
-                bury_here(node, ring.epoch, image_id, listed[image_id].mark.stamp, copy=True)
-            )
-    files = [i for i in missing if not listed[i].mark.deleted]
-    for batch in batches(files, listed):
+    node: Node, ring: Ring, source: Member, listed: dict[int, dict[str, Entry]]
+) -> None:
+    """Take over what a source has and this node lacks."""
+    lacking = await to_thread.run_sync(_lacking, node, listed)
+    entries = {i: listed[index][i] for index, ids in lacking.items() for i in ids}
+    for image_id, entry in entries.items():
+        if entry.mark.deleted:
+            await _bury(node, ring, image_id, entry.mark.stamp)
+    for batch in batches([i for i, e in entries.items() if not e.mark.deleted], entries):
         await _fetch(node, ring, source, batch)
-    return not await _lacking(node, index, listed)
 
 
 def batches(files: list[str], listed: dict[str, Entry]) -> Iterator[list[str]]:
@@ -175,46 +201,60 @@ def batches(files: list[str], listed: dict[str, Entry]) -> Iterator[list[str]]:
         yield batch
 
 
-async def _fetch(node: Node, ring: Ring, source: Member, batch: list[str]) -> None:
-    """One request for many files, each kept as soon as it is whole."""
-    answer = await node.peers.call(
-        source,
-        "POST",
-        "/batch",
-        ring=ring,
-        content="\n".join(batch).encode(),
-        stream=True,
-    )
-    try:
-        frames = Frames(answer.aiter_raw())
-        while (head := await frames.head()) is not None:
-            await _receive(node, ring, frames, head)
-    finally:
-        await answer.aclose()
-
-
-async def _receive(node: Node, ring: Ring, frames: Frames, head: Head) -> None:
-    began = asyncio.get_running_loop().time()
-    with await to_thread.run_sync(node.store.new_file) as incoming:
-        async for chunk in frames.body(head):
-            await to_thread.run_sync(incoming.write, chunk)
-        incoming.finish()
-        if incoming.digest != head.id:
-            raise BadFrameError(f"{head.id} arrived with other bytes")
-        await _quietly(put_here(node, ring.epoch, incoming, head.extension, head.stamp, copy=True))
-    node.syncing.files += 1
-    node.syncing.bytes += head.length
-    node.metrics.synced_bytes.inc(head.length)
-    rate = node.settings.sync_rate
-    if rate:
-        spent = asyncio.get_running_loop().time() - began
-        await asyncio.sleep(max(0.0, head.length / rate - spent))
-
-
-async def _quietly(write: Awaitable[object]) -> None:
+async def _bury(node: Node, ring: Ring, image_id: str, stamp: int) -> None:
     """A newer stamp that came meanwhile is as good."""
     try:
-        await write
+        await bury_here(node, ring.epoch, image_id, stamp, copy=True)
     except ApiError as error:
         if error.code != "newer_stamp":
             raise
+
+
+async def _fetch(node: Node, ring: Ring, source: Member, batch: list[str]) -> None:
+    """One request for many files, kept together once all of them are whole."""
+    body = "\n".join(batch).encode()
+    answer = await node.peers.call(source, "POST", "/batch", ring=ring, content=body, stream=True)
+    with Arrivals(node.store) as arrivals:
+        try:
+            async for chunks in _hops(answer.aiter_raw(), node.settings.sync_rate):
+                await to_thread.run_sync(arrivals.feed, chunks)
+        finally:
+            await answer.aclose()
+        files = arrivals.end()
+        async with node.rings.writing(ring.epoch):
+            with as_errors(node):
+                refused = await to_thread.run_sync(
+                    arrivals.keep, lambda: node.rings.require(ring.epoch)
+                )
+        _note(node, files, arrivals.size, refused)
+
+
+async def _hops(body: AsyncIterator[bytes], rate: int) -> AsyncIterator[list[bytes]]:
+    """The body in pieces worth a thread's while, no faster than `rate` bytes/s (0: any)."""
+    began = asyncio.get_running_loop().time()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in body:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size >= HOP_BYTES:
+            yield chunks
+            now = asyncio.get_running_loop().time()
+            if rate:
+                await asyncio.sleep(max(0.0, size / rate - (now - began)))
+            chunks, size, began = [], 0, asyncio.get_running_loop().time()
+    yield chunks
+    if rate:
+        spent = asyncio.get_running_loop().time() - began
+        await asyncio.sleep(max(0.0, size / rate - spent))
+
+
+def _note(node: Node, files: int, size: int, refused: list[NewerStamp | Collision | None]) -> None:
+    """Count; a newer stamp that came meanwhile is as good."""
+    node.syncing.files += files
+    node.syncing.bytes += size
+    node.metrics.synced_bytes.inc(size)
+    for why in refused:
+        if isinstance(why, Collision):
+            node.syncing.why = "Other bytes with the same SHA-1 are kept here."
+            log.error("a copy collides with what is here")
