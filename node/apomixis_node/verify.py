@@ -30,7 +30,8 @@ from apomixis_ring.model import Ring
 from apomixis_ring.proof import may_expire
 
 FILE = "verify.json"
-TOGETHER = 64  # partitions
+ENOUGH = 1000  # ids listed at once
+BLOCK = 1024 * 1024
 SAVE_EVERY_S = 5.0
 log = structlog.get_logger()
 
@@ -85,10 +86,11 @@ async def _walk(node: Node, state: Verifying) -> None:
     there = await to_thread.run_sync(inventory.present, node.store)
     left = [p for p in there if p >= state.position]
     saved = time.monotonic()
-    for start in range(0, len(left), TOGETHER):
-        indexes = left[start : start + TOGETHER]
-        await _partitions(node, state, indexes)
-        state.position = indexes[-1] + 1
+    while left:
+        listed = await to_thread.run_sync(_list, node, left)
+        await _partitions(node, state, listed)
+        left = left[len(listed) :]
+        state.position = max(listed) + 1
         if time.monotonic() - saved > SAVE_EVERY_S:
             await to_thread.run_sync(_save, node.settings.data, state)
             saved = time.monotonic()
@@ -98,8 +100,7 @@ def _save(data: Path, state: Verifying) -> None:
     write_durably(data, data / FILE, json.dumps(asdict(state)).encode())
 
 
-async def _partitions(node: Node, state: Verifying, indexes: list[int]) -> None:
-    listed = await to_thread.run_sync(_list, node, indexes)
+async def _partitions(node: Node, state: Verifying, listed: dict[int, dict[str, Entry]]) -> None:
     bad = {i for entries in listed.values() for i, e in entries.items() if e.quarantined}
     originals = {
         i: e
@@ -122,13 +123,21 @@ async def _partitions(node: Node, state: Verifying, indexes: list[int]) -> None:
 
 
 def _list(node: Node, indexes: list[int]) -> dict[int, dict[str, Entry]]:
-    """Everything of these partitions; what is left of deleted pictures goes."""
-    listed = {index: inventory.listing(node.store, index) for index in indexes}
-    for entries in listed.values():
-        for image_id, entry in entries.items():
+    """The first of these partitions, as many as are enough at once.
+
+    What is left of deleted pictures goes.
+    """
+    listed: dict[int, dict[str, Entry]] = {}
+    ids = 0
+    for index in indexes:
+        listed[index] = inventory.listing(node.store, index)
+        for image_id, entry in listed[index].items():
             if entry.mark.deleted:
                 node.store.finish_burial(image_id)
                 node.cache.purge(image_id)
+        ids += len(listed[index])
+        if ids >= ENOUGH:
+            break
     return listed
 
 
@@ -150,17 +159,22 @@ async def _hash(node: Node, state: Verifying, originals: dict[str, Entry]) -> li
 
 
 def _wrong(paths: dict[str, Path]) -> list[str]:
-    return [image_id for image_id, path in paths.items() if not _hashes_to(path, image_id)]
+    block = bytearray(BLOCK)
+    return [i for i, path in paths.items() if not _hashes_to(path, i, block)]
 
 
-def _hashes_to(path: Path, image_id: str) -> bool:
+def _hashes_to(path: Path, image_id: str, block: bytearray) -> bool:
+    """Through one block for many files: to make a new one for each costs as much as to hash."""
+    digest = hashlib.sha1(usedforsecurity=False)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha1").hexdigest() == image_id
+        with path.open("rb", buffering=0) as file:
+            while size := file.readinto(block):
+                digest.update(memoryview(block)[:size])
     except FileNotFoundError:
         return True  # deleted or dropped meanwhile
     except OSError:
         return False
+    return digest.hexdigest() == image_id
 
 
 async def _mend(node: Node, state: Verifying, ring: Ring, bad: set[str]) -> None:
