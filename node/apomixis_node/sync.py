@@ -187,12 +187,14 @@ async def _pull(
         await _fetch(node, ring, source, batch)
 
 
-def batches(files: list[str], listed: dict[str, Entry]) -> Iterator[list[str]]:
+def batches(
+    files: list[str], listed: dict[str, Entry], most: int = BATCH_FILES
+) -> Iterator[list[str]]:
     """The files in groups that are small enough for one request, or one look."""
     batch: list[str] = []
     size = 0
     for image_id in files:
-        if batch and (len(batch) >= BATCH_FILES or size + listed[image_id].length > BATCH_BYTES):
+        if batch and (len(batch) >= most or size + listed[image_id].length > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(image_id)

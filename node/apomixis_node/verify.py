@@ -86,14 +86,23 @@ async def _walk(node: Node, state: Verifying) -> None:
     there = await to_thread.run_sync(inventory.present, node.store)
     left = [p for p in there if p >= state.position]
     saved = time.monotonic()
-    while left:
-        listed = await to_thread.run_sync(_list, node, left)
-        await _partitions(node, state, listed)
+    coming = _listing(node, left)
+    while listed := await coming:
         left = left[len(listed) :]
+        coming = _listing(node, left)  # beside the hashing
+        try:
+            await _partitions(node, state, listed)
+        except BaseException:
+            coming.cancel()
+            raise
         state.position = max(listed) + 1
         if time.monotonic() - saved > SAVE_EVERY_S:
             await to_thread.run_sync(_save, node.settings.data, state)
             saved = time.monotonic()
+
+
+def _listing(node: Node, indexes: list[int]) -> asyncio.Task[dict[int, dict[str, Entry]]]:
+    return asyncio.create_task(to_thread.run_sync(_list, node, indexes))
 
 
 def _save(data: Path, state: Verifying) -> None:
@@ -108,7 +117,7 @@ async def _partitions(node: Node, state: Verifying, listed: dict[int, dict[str, 
         for i, e in entries.items()
         if not e.mark.deleted and not e.quarantined
     }
-    for batch in batches(list(originals), originals):
+    for batch in batches(list(originals), originals, ENOUGH):
         for image_id in await _hash(node, state, {i: originals[i] for i in batch}):
             if await to_thread.run_sync(node.store.quarantine, image_id):
                 state.bad += 1
@@ -119,7 +128,8 @@ async def _partitions(node: Node, state: Verifying, listed: dict[int, dict[str, 
     if bad:
         await _mend(node, state, ring, bad)
     for entries in listed.values():
-        await _expire(node, state, ring, entries)
+        if any(entry.mark.deleted for entry in entries.values()):
+            await _expire(node, state, ring, entries)
 
 
 def _list(node: Node, indexes: list[int]) -> dict[int, dict[str, Entry]]:
