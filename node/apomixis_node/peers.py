@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -55,7 +56,11 @@ class Peers:
         self.addresses: dict[str, str] = {}  # by member key, where gossip knows a newer one
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(settings.peer_timeout, connect=settings.connect_timeout),
-            limits=httpx.Limits(max_connections=256, keepalive_expiry=KEEPALIVE_S),
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(max_connections=256, keepalive_expiry=KEEPALIVE_S),
+                local_address=_leaving_from(settings.internal_host),
+                trust_env=False,
+            ),
             trust_env=False,
         )
 
@@ -155,6 +160,15 @@ class Peers:
             raise UnreachableError(f"{member.name} disagrees about epoch {ring.epoch}.")
         await self._rings.adopt(ring)
         raise RingChangedError
+
+
+def _leaving_from(internal_host: str) -> str | None:
+    """Calls leave from the address that the internal listener is bound to, if it is one."""
+    try:
+        address = ip_address(internal_host)
+    except ValueError:
+        return None  # a name
+    return None if address.is_unspecified else internal_host
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

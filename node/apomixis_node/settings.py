@@ -64,7 +64,10 @@ class Settings(BaseSettings):
     port: int = Field(
         8080, ge=1, le=65535, description="Port of the public listener: users, through the Ingress."
     )
-    internal_host: str = Field("0.0.0.0", description="Address the internal listener binds.")  # noqa: S104
+    internal_host: str = Field(
+        "0.0.0.0",  # noqa: S104
+        description="Address the internal listener binds, and calls leave from.",
+    )
     internal_port: int = Field(
         8081,
         ge=1,

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from apomixis_ring.model import Ring
 from apomixis_ring.reading import loads
-from cluster import APOMIXIS, Cluster
+from cluster import APOMIXIS, Cluster, alive
 from faults.load import Load
+from faults.weather import IMAGES, SMALL, Weather
 
 HEAL_S = 180.0
 ENVIRONMENT = {
@@ -32,16 +34,21 @@ ENVIRONMENT = {
     "APOMIXIS_WORKERS": "1",
 }
 FAULTS = {"kill": 4, "freeze": 3, "flip": 2, "lose": 1, "scale": 4, "replace": 1, "restart": 1}
+WEATHER = {"cut": 3, "slow": 2, "fill": 2}  # where the network is its own
 
 
 class History:
     """The faults of one seed."""
 
-    def __init__(self, seed: int, seconds: float, folder: Path) -> None:
+    def __init__(
+        self, seed: int, seconds: float, folder: Path, weather: Weather | None = None
+    ) -> None:
         self.seed, self.seconds = seed, seconds
+        self.weather = weather
+        self.faults = FAULTS | (WEATHER if weather else {})
         self.dice = random.Random(seed)
         self.log: list[str] = []
-        self._folder = folder / "images"
+        self._folder = folder / IMAGES
         self.cluster = self._up(nodes=3)
         self.frozen: list[int] = []
         self.wanted = 3
@@ -63,6 +70,7 @@ class History:
             self.load.start()
             self._play()
             self._thaw()
+            self._mend()
             self.load.stop()
             self._heal()
             self._check()
@@ -88,7 +96,7 @@ class History:
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:
             time.sleep(self.dice.uniform(0.5, 2.5))
-            kind = self.dice.choices(tuple(FAULTS), tuple(FAULTS.values()))[0]
+            kind = self.dice.choices(tuple(self.faults), tuple(self.faults.values()))[0]
             getattr(self, f"_{kind}")()
 
     def _running(self) -> Any:
@@ -117,6 +125,24 @@ class History:
                 os.kill(pid, signal.SIGCONT)
                 self.note(f"SIGCONT to process {pid}")
         self.frozen.clear()
+
+    def _cut(self) -> None:
+        assert self.weather is not None
+        nodes = {e.name: str(urlsplit(e.internal_url).hostname) for e in self.cluster.nodes}
+        self.note(self.weather.cut(self.dice, nodes))
+
+    def _slow(self) -> None:
+        assert self.weather is not None
+        self.note(self.weather.slow())
+
+    def _fill(self) -> None:
+        assert self.weather is not None
+        self.note(self.weather.fill())
+
+    def _mend(self) -> None:
+        """The network and the volume as they were."""
+        if self.weather is not None:
+            self.note(self.weather.mend())
 
     def _original(self) -> Path | None:
         """Some original of which another node has a whole copy."""
@@ -167,16 +193,26 @@ class History:
         """A blank disk, while the ring is at rest and all else is well."""
         ring = self._ring()
         if ring.pending is None and not self.frozen and len(ring.members) == self.wanted:
-            self._command("replace", self.dice.choice(ring.members).name)
+            # A folder on which something is mounted can't be put away.
+            names = [m.name for m in ring.members if not (self.weather and m.name == SMALL)]
+            self._command("replace", self.dice.choice(names))
 
     def _restart(self) -> None:
         """End `up` in the middle of whatever it does, and start it again."""
+        pids = [entry.pid for entry in self.cluster.nodes if entry.pid is not None]
         self.cluster.process.kill()
         self.cluster.process.wait()
         self.note("up is killed")
-        self.frozen.clear()
+        self._thaw()  # a frozen node can't see that `up` is gone
+        self._until_gone(pids)
         self.cluster = self._up(nodes=None)
         self.cluster.start(ready=False)
+
+    def _until_gone(self, pids: list[int]) -> None:
+        deadline = time.monotonic() + HEAL_S
+        while left := [pid for pid in pids if alive(pid)]:
+            assert time.monotonic() < deadline, f"nodes outlive `up`: {left}"
+            time.sleep(0.05)
 
     # ---- healing and checking
 
@@ -215,6 +251,10 @@ class History:
             r["caughtUp"] and r["epoch"] == epoch and r["leftovers"] == 0 for r in reports
         )
 
+    def _left(self) -> list[Path]:
+        folders = [Path(entry.data) / "tmp" for entry in self.cluster.nodes]
+        return [path for folder in folders for path in folder.iterdir()]
+
     def _check(self) -> None:
         assert not self.load.wrong, self.load.wrong[0]
         ring = self._ring()
@@ -235,7 +275,6 @@ class History:
                         f"{entry.public_url}/image/{image_id}/full/x.jpg", timeout=30
                     )
                     assert answer.status_code in (404, 410), answer.text
-        for entry in self.cluster.nodes:
-            left = list((Path(entry.data) / "tmp").iterdir())
-            assert not left, f"left over: {left}"
+        # What an owner that was down still has to get is kept until its last retry.
+        self._until(lambda: not self._left(), "tmp/ to be empty everywhere")
         self.note(json.dumps(dict(self.load.answers)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from apomixis_node.cli.processes import ordinal
 from apomixis_node.cli.terminal import Failure
 from apomixis_ring.model import Member, Ring
 from apomixis_ring.placement import place
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_NODES = 3
 DEFAULT_REPLICATION = 3
-MOST_NODES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,6 @@ def _agree(option: str, wanted: object, kept: object) -> None:
             f"The ring in this folder was made with {option} {kept}, not {wanted}. Leave {option} "
             "out to go on with it, or choose another --data."
         )
-
-
-def ordinal(name: str) -> int:
-    """2 for node-2."""
-    digits = name.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() else MOST_NODES
 
 
 def first_ring(cluster: str, members: Sequence[Member], wanted: Shape) -> Ring:

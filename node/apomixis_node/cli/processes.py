@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+MOST_NODES = 100
 GRACE_S = 15.0  # from SIGTERM to SIGKILL
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
@@ -47,9 +48,20 @@ class Spec:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def internal_host(self) -> str:
+        """Never beyond this machine; where every loopback address works, each node has its own.
+
+        Its calls leave from there, so that one can see, or cut, who talks to whom.
+        """
+        if not sys.platform.startswith("linux"):
+            return LOOPBACK
+        high, low = divmod(ordinal(self.name), 250)
+        return f"127.0.{high}.{low + 2}"
+
+    @property
     def internal_url(self) -> str:
-        """Where its peers reach it: never beyond this machine."""
-        return f"http://{LOOPBACK}:{self.internal_port}"
+        """Where its peers reach it."""
+        return f"http://{self.internal_host}:{self.internal_port}"
 
     def environment(self, cluster: str, secret_file: Path) -> dict[str, str]:
         """The settings of this node; every other variable is handed on."""
@@ -60,7 +72,7 @@ class Spec:
             "APOMIXIS_DATA": str(self.data),
             "APOMIXIS_HOST": self.host,
             "APOMIXIS_PORT": str(self.port),
-            "APOMIXIS_INTERNAL_HOST": LOOPBACK,
+            "APOMIXIS_INTERNAL_HOST": self.internal_host,
             "APOMIXIS_INTERNAL_PORT": str(self.internal_port),
             "APOMIXIS_INTERNAL_URL": self.internal_url,
             "APOMIXIS_SECRET_FILE": str(secret_file),
@@ -70,7 +82,7 @@ class Spec:
 def busy_port(specs: tuple[Spec, ...]) -> str | None:
     """One sentence about the first port that can't be listened on, or None if all can be."""
     for spec in specs:
-        for host, port in ((spec.host, spec.port), (LOOPBACK, spec.internal_port)):
+        for host, port in ((spec.host, spec.port), (spec.internal_host, spec.internal_port)):
             if why := _refused(host, port):
                 return f"{spec.name} can't listen on {host}:{port}: {why}"
     return None
@@ -203,3 +215,9 @@ async def _first(
     await asyncio.wait({gone, told}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     return gone.done()
+
+
+def ordinal(name: str) -> int:
+    """2 for node-2."""
+    digits = name.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else MOST_NODES

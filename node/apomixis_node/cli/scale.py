@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from apomixis_node.cli.folder import Folder
-from apomixis_node.cli.keeping import MOST_NODES
+from apomixis_node.cli.processes import MOST_NODES
 from apomixis_node.cli.terminal import Failure, say
 
 DataArgument = Annotated[

@@ -10,8 +10,8 @@ import typer
 
 from apomixis_node.cli.cluster import Cluster
 from apomixis_node.cli.folder import Folder
-from apomixis_node.cli.keeping import MOST_NODES, Shape, Wanted, ordinal, shape
-from apomixis_node.cli.processes import LOOPBACK, Spec, busy_port
+from apomixis_node.cli.keeping import Shape, Wanted, shape
+from apomixis_node.cli.processes import LOOPBACK, MOST_NODES, Spec, busy_port, ordinal
 from apomixis_node.cli.terminal import Failure
 
 DEFAULT_PORT = 8080
