@@ -88,7 +88,7 @@ async def bury_here(
     if not copy:
         refuse_late(node, stamp)
     async with node.rings.writing(epoch):
-        with as_errors(node):
+        with as_errors(node, image_id):
             await to_thread.run_sync(bury)
 
 

@@ -15,7 +15,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from apomixis_node import gossip, holdings, info, moving, originals, renditions
-from apomixis_node.disk import DiskFailed, DiskFull
 from apomixis_node.errors import ApiError
 from apomixis_node.form import drain
 from apomixis_node.formats import BY_EXTENSION
@@ -26,7 +25,7 @@ from apomixis_node.peers import (
     EXTENSION,
     STAMP,
 )
-from apomixis_node.replicate import disk_full, put_here
+from apomixis_node.replicate import as_errors, put_here
 from apomixis_node.respond import byte_range
 from apomixis_node.state import Node
 from apomixis_ring.model import RingError
@@ -106,18 +105,13 @@ async def _put_original(request: Request, *, copy: bool) -> Response:
         raise ApiError("bad_request", f"The headers {EXTENSION} and {STAMP} must say what it is.")
     if node.key not in {m.key for m in node.rings.ring.writers(image_id)}:
         raise ApiError("wrong_member", f"{node.identity.name} is no owner of this image.")
-    try:
-        with node.store.new_file() as incoming:
-            async for chunk in request.stream():
-                await to_thread.run_sync(incoming.write, chunk)
-            incoming.finish()
-            if incoming.digest != image_id:
-                raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.")
-            created = await put_here(node, epoch, incoming, extension, stamp, copy=copy)
-    except DiskFull as full:
-        raise disk_full(node, full) from None
-    except DiskFailed as failed:
-        raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
+    with as_errors(node, image_id), node.store.new_file() as incoming:
+        async for chunk in request.stream():
+            await to_thread.run_sync(incoming.write, chunk)
+        incoming.finish()
+        if incoming.digest != image_id:
+            raise ApiError("hash_mismatch", "The bytes are not those of the id; send it again.")
+        created = await put_here(node, epoch, incoming, extension, stamp, copy=copy)
     return JSONResponse({"stamp": stamp}, 201 if created else 200)
 
 

@@ -99,7 +99,7 @@ async def put_here(
     if not copy:
         refuse_late(node, stamp)
     async with node.rings.writing(epoch):
-        with as_errors(node):
+        with as_errors(node, incoming.digest):
             return await to_thread.run_sync(keep)
 
 
@@ -110,8 +110,11 @@ def refuse_late(node: Node, stamp: int) -> None:
 
 
 @contextmanager
-def as_errors(node: Node) -> Iterator[None]:
-    """What a store refuses, as ApiErrors."""
+def as_errors(node: Node, written: str = "") -> Iterator[None]:
+    """What a store refuses, as ApiErrors.
+
+    `written`: the id of a write. One that the disk fails is synced once the disk is well.
+    """
     try:
         yield
     except NewerStamp as newer:
@@ -124,13 +127,15 @@ def as_errors(node: Node) -> Iterator[None]:
         raise ApiError(
             "hash_mismatch", "The bytes are not those of the id; send it again."
         ) from None
-    except DiskFull as full:
-        raise disk_full(node, full) from None
     except DiskFailed as failed:
-        raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
+        if written:
+            node.wants_sync.add(node.rings.ring.index(written))
+        raise disk_error(node, failed) from None
 
 
-def disk_full(node: Node, full: Exception) -> ApiError:
-    """507, naming the node whose disk it is."""
-    detail = f"The disk of {node.identity.name} is full ({full}); grow its volume or delete images."
-    return ApiError("disk_full", detail)
+def disk_error(node: Node, failed: DiskFailed) -> ApiError:
+    """507 for a full disk, 503 for one that fails, naming the node whose disk it is."""
+    if not isinstance(failed, DiskFull):
+        return ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}")
+    detail = f"The disk of {node.identity.name} is full ({failed}); "
+    return ApiError("disk_full", f"{detail}grow its volume or delete images.")

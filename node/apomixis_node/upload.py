@@ -9,13 +9,13 @@ from apomixis_node import renditions
 from apomixis_node.about import FILE, About
 from apomixis_node.access import bearer, check_allowed
 from apomixis_node.decode import Limits
-from apomixis_node.disk import DiskFailed, DiskFull
+from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.form import Form, drain, read_multipart, read_raw, too_large
 from apomixis_node.incoming import Incoming
 from apomixis_node.paths import ImagePath, file_name, read_size
 from apomixis_node.render import choose
-from apomixis_node.replicate import disk_full, replicate
+from apomixis_node.replicate import as_errors, disk_error, replicate
 from apomixis_node.rounds import Outcome
 from apomixis_node.sizes import Size
 from apomixis_node.state import Node
@@ -49,12 +49,8 @@ async def upload(request: Request) -> Response:
 async def _take(node: Node, request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     raw = _check_before_reading(node, request, kind)
-    try:
+    with as_errors(node):
         incoming = node.store.new_file()
-    except DiskFull as full:
-        raise disk_full(node, full) from None
-    except DiskFailed as failed:
-        raise ApiError("not_ready", f"The disk of {node.identity.name} fails: {failed}") from None
     handed_over = False
     try:
         read = read_raw if raw else read_multipart
@@ -68,8 +64,8 @@ async def _take(node: Node, request: Request) -> Response:
         about = await _examine(node, incoming)
         handed_over = True
         outcome = await replicate(node, incoming, about.extension, incoming.close)
-    except DiskFull as full:
-        raise disk_full(node, full) from None
+    except DiskFailed as failed:
+        raise disk_error(node, failed) from None
     finally:
         if not handed_over:
             incoming.close()
