@@ -72,7 +72,7 @@ async def here(node: Node, image_id: str) -> Original:
 
 def _look(node: Node, image_id: str) -> tuple[Original | Tombstone | None, bool]:
     found = node.store.find(image_id)
-    lost = None if isinstance(found, Original) else node.store.quarantined(image_id)
+    lost = None if isinstance(found, Original) else node.store.bad.mark(image_id)
     return found, lost is not None and (found is None or found.mark < lost)
 
 

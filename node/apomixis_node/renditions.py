@@ -145,7 +145,7 @@ def render_file(path: str, size: Size, form: Format, encoding: Encoding) -> byte
 def purge_if_lost(node: Node, image_id: str) -> None:
     """Looked at after every rename and link: what is deleted or bad here leaves no rendition."""
     found = node.store.find(image_id)
-    bad = not isinstance(found, Original) and node.store.quarantined(image_id) is not None
+    bad = not isinstance(found, Original) and node.store.bad.mark(image_id) is not None
     if bad or isinstance(found, Tombstone):
         node.cache.purge(image_id)
 

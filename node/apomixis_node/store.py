@@ -43,6 +43,7 @@ from apomixis_node.disk import (
 )
 from apomixis_node.formats import BY_EXTENSION
 from apomixis_node.incoming import Incoming
+from apomixis_node.quarantine import Quarantine
 from apomixis_node.room import Room
 from apomixis_ring.marks import Mark
 
@@ -56,7 +57,8 @@ class Store:
 
     def __init__(self, data: Path, reserve: int | None = None) -> None:
         self.data = data
-        self._originals, self._bad = str(data / "originals"), str(data / "quarantine")
+        self._originals = str(data / "originals")
+        self.bad = Quarantine(data / "quarantine")
         self.versions: Counter[str] = Counter()  # another number whenever a partition changes
         self._numbers = itertools.count(1)
         self._locks = [threading.Lock() for _ in range(STRIPES)]
@@ -87,17 +89,10 @@ class Store:
                 return Tombstone(image_id, stamp)
         return original
 
-    def quarantined(self, image_id: str) -> Mark | None:
-        """The mark of a copy whose bytes are bad and were not replaced yet."""
-        for extension in BY_EXTENSION:
-            if (stat := stat_of(f"{self._bad}/{image_id}.{extension}")) is not None:
-                return Mark(stat.st_mtime_ns // MS)
-        return None
-
     def mark(self, image_id: str) -> Mark | None:
         """What is here of an id for good: waits for a write of it that is under way."""
         with self._locked(image_id):
-            found, lost = self.find(image_id), self.quarantined(image_id)
+            found, lost = self.find(image_id), self.bad.mark(image_id)
             return found.mark if found and (lost is None or found.mark >= lost) else None
 
     # ---- writing
@@ -163,7 +158,7 @@ class Store:
         if isinstance(known, Original) and not new.incoming.equals(known.path):
             self._refuse_collision(known)
             known = None
-        lost = self.quarantined(image_id)
+        lost = self.bad.mark(image_id)
         mark = max(Mark(new.stamp), lost) if copy and lost else Mark(new.stamp)
         refuse_older(mark, known.mark if known else None, lost, copy=copy)
         created = not isinstance(known, Original)
@@ -175,7 +170,7 @@ class Store:
         else:
             still_allowed()
             raise_stamp(path, mark.stamp)
-        self._mended(image_id)
+        self.bad.mended(image_id)
         original = Original(image_id, path.suffix[1:], new.incoming.length, mark.stamp, path)
         return Kept(original, created=created)
 
@@ -186,11 +181,11 @@ class Store:
         with self._changing(image_id):
             known = self.find(image_id)
             mark = Mark(stamp, deleted=True)
-            refuse_older(mark, known.mark if known else None, self.quarantined(image_id), copy=copy)
+            refuse_older(mark, known.mark if known else None, self.bad.mark(image_id), copy=copy)
             self._write_tombstone(image_id, stamp, still_allowed)
             self._clear(image_id, *BY_EXTENSION)
             self.on_loss(image_id)
-            self._mended(image_id)
+            self.bad.mended(image_id)
 
     def finish_burial(self, image_id: str) -> None:
         """Unlink the original under a tombstone, which a node killed in between has left."""
@@ -233,7 +228,7 @@ class Store:
 
     @contextmanager
     def _changing(self, *ids: str) -> Iterator[None]:
-        """Alone with some ids; however it ends, their partitions' digests are not what they were."""
+        """Alone with some ids; however it ends, their partitions have other digests."""
         with self._locked(*ids), disk_errors():
             try:
                 yield
@@ -295,18 +290,8 @@ class Store:
         self._set_bad(known)
 
     def _set_bad(self, known: Original) -> None:
-        known.path.rename(self.data / "quarantine" / known.path.name)
-        fsync_folder(self.data / "quarantine")
-        fsync_folder(known.path.parent)
+        self.bad.take(known)
         self.on_loss(known.id)
-
-    def _mended(self, image_id: str) -> None:
-        """The bad bytes stay for a person to look at, but count no more."""
-        for extension in BY_EXTENSION:
-            bad = f"{self._bad}/{image_id}.{extension}"
-            if stat_of(bad) is not None:
-                Path(bad).rename(f"{bad}.replaced")
-                fsync_folder(Path(self._bad))
 
 
 def _nothing(image_id: str) -> None:

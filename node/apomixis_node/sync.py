@@ -114,7 +114,7 @@ async def _from(
         except RingChangedError:
             raise
         except BROKEN as broken:
-            if isinstance(broken, DiskFailed):
+            if isinstance(broken, DiskFailed | ApiError):
                 node.wants_sync.update(indexes)
             node.syncing.why = f"{source.name}: {broken}"
             log.info("sync broken off", source=source.name, why=str(broken))

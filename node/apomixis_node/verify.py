@@ -85,7 +85,7 @@ async def run(node: Node) -> None:
 
 
 async def _compare(node: Node) -> None:
-    """Take over what the other owners have and this one lacks: a full disk, a file that was lost."""
+    """Take over what other owners have and this one lacks: its disk was full, a file got lost."""
     ring = node.rings.ring
     with suppress(RingChangedError):
         await sync(node, (p for p, row in enumerate(ring.current) if node.key in row))
@@ -204,7 +204,7 @@ async def _mend(node: Node, state: Verifying, ring: Ring, bad: set[str]) -> None
     except RingChangedError:
         return
     for image_id in bad:
-        if await to_thread.run_sync(node.store.quarantined, image_id) is None:
+        if await to_thread.run_sync(node.store.bad.mark, image_id) is None:
             state.mended += 1
 
 
