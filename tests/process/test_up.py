@@ -143,11 +143,11 @@ def test_another_shape_than_the_rings_is_refused_in_a_sentence(tmp_path: Path) -
 
 def test_a_busy_port_is_one_line_before_anything_starts(tmp_path: Path) -> None:
     port = free_port(2)
-    with socket.create_server(("127.0.0.1", port + 101)):
+    with socket.create_server(("127.0.0.3", port + 101)):
         refused = run("up", "--nodes", "2", "--port", str(port), "--data", str(tmp_path / "images"))
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
-    assert f"node-1 can't listen on 127.0.0.1:{port + 101}: Address already in use" in line
+    assert f"node-1 can't listen on 127.0.0.3:{port + 101}: Address already in use" in line
     assert "--port" in line
     assert not (tmp_path / "images" / "node-0").exists()
 
