@@ -52,7 +52,7 @@ format: $(VENV)/.test ## ruff format and the fixes it is sure of
 simulate: $(VENV)/.test ## the protocol on a simulated cluster: SEEDS=10000 histories, from FIRST=0 on
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
 
-faults: $(VENV)/.test ## ten minutes of real faults on real nodes: SEEDS=10 histories of SECONDS=60, from FIRST=1 on
+faults: $(VENV)/.debian ## ten minutes of real faults on real nodes: SEEDS=10 histories of SECONDS=60, from FIRST=1 on
 	@FAULTS_SEEDS=$(or $(SEEDS),10) FAULTS_FIRST=$(or $(FIRST),1) FAULTS_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest -n 2 -q tests/faults $(ARGS)
 
 bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one

@@ -16,7 +16,10 @@ FILE = "about.json"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Width and height in pixels, of the oriented picture; `color`, `placeholder` for pages."""
+    """Width and height in pixels, of the oriented picture; `color`, `placeholder` for pages.
+
+    `drawn`: of few colours, as line art is.
+    """
 
     extension: str
     width: int
@@ -26,6 +29,7 @@ class About:
     alpha: bool
     color: str
     placeholder: str
+    drawn: bool
 
     @property
     def format(self) -> Format:
@@ -63,6 +67,7 @@ def of(picture: Picture) -> About:
         alpha=header.alpha,
         color=picture.color,
         placeholder=picture.placeholder,
+        drawn=picture.drawn,
     )
 
 

@@ -1,6 +1,7 @@
 """Renditions on disk by path, within a byte budget; every one can be thrown away at any time.
 
     cache/<tag>/3f9/<id>/300w.jpg              tag: pipeline, encoder settings, Pillow version
+    cache/<tag>/3f9/<id>/level-640.jpg         base level: most others are made from it
     cache/<tag>/3f9/<id>/300w.auto-n.jpg       the same file, found by what an `auto` URL asked for
     signed/<keys>/3f9/<id>/300w.<signature>.jpg    the same file, found by a signature once checked
 
@@ -40,6 +41,7 @@ SAMPLE = 64  # partitions looked at together
 AT_ONCE = 4 * 1024 * 1024  # what goes together where originals need room: looking costs as much
 DAY_S = 86400
 SIGNED = "signed"
+LEVEL = "level-"
 Folders = list[Path]
 
 
@@ -49,6 +51,7 @@ class _Kept:
 
     paths: list[Path]
     length: int  # bytes on the disk
+    level: bool  # it is a base level, from which others are made
     day: int  # it was read last
 
 
@@ -159,11 +162,11 @@ class Cache:
         return freed
 
     def _evict_from(self, partitions: list[Folders], share: float) -> int:
-        """Evict a sample's share, what was read longest ago first."""
+        """Evict a sample's share, what was read longest ago first, and base levels last."""
         found = list(_all(partitions))
         random.shuffle(found)  # on one day nothing says which was read first
         freed = 0
-        for kept in sorted(found, key=attrgetter("day")):
+        for kept in sorted(found, key=attrgetter("level", "day")):
             if freed >= share:
                 break
             with suppress(OSError):
@@ -223,6 +226,7 @@ def _files(folders: Folders) -> Iterator[_Kept]:
         with suppress(OSError):
             stat = path.lstat()
             if S_ISREG(stat.st_mode):
-                kept = _Kept([], stat.st_blocks * 512, int(stat.st_atime // DAY_S))
+                level = path.name.startswith(LEVEL)
+                kept = _Kept([], stat.st_blocks * 512, level, int(stat.st_atime // DAY_S))
                 inodes.setdefault(stat.st_ino, kept).paths.append(path)
     yield from inodes.values()

@@ -34,6 +34,7 @@ OPENABLE = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP") + (
     ("HEIF",) if pillow_heif else ()
 )
 PLACEHOLDER_SIDE = 16
+FEW_COLOURS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that decodes: header, mean colour `#rrggbb`, a 16-pixel WebP as a data URI."""
+    """A picture that decodes: header, mean colour `#rrggbb`, a 16-pixel WebP as a data URI.
+
+    `drawn`: of few colours, as line art is.
+    """
 
     header: Header
     color: str
     placeholder: str
+    drawn: bool
 
 
 @contextmanager
@@ -197,19 +202,27 @@ def examine(data: bytes, limits: Limits) -> Picture:
         if header.format.pillow == "JPEG":
             image.draft(None, (64, 64))
         image.load()
+        drawn = header.format.lossless and _drawn(image)
         profile = image.info.get("icc_profile")
         small = image if image.mode not in ("P", "1") else image.convert("RGBA")
         small = to_srgb(_shrunk(small), profile)
         if turned != 1:
             small.getexif()[ORIENTATION] = turned
             small = ImageOps.exif_transpose(small)
-        return Picture(header, _colour(small), _placeholder(small))
+        return Picture(header, _colour(small), _placeholder(small), drawn)
 
 
 def _check_sums(data: bytes) -> None:
     """Decoding alone would not see a PNG whose last checksum is cut off."""
     with opened(data) as image:
         image.verify()
+
+
+def _drawn(image: Image.Image) -> bool:
+    """Palettes, grey, and what has no more than 256 colours: line art more often than not."""
+    if image.mode in ("RGB", "RGBA"):
+        return image.getcolors(FEW_COLOURS) is not None
+    return image.mode in ("1", "P", "PA", "L", "LA")
 
 
 def _shrunk(image: Image.Image) -> Image.Image:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from apomixis_node import about as about_module
 from apomixis_node import gossip, holdings, info, moving, originals, renditions
 from apomixis_node.errors import ApiError
 from apomixis_node.form import drain
@@ -25,6 +26,7 @@ from apomixis_node.peers import (
     EXTENSION,
     STAMP,
 )
+from apomixis_node.prepare import prepare_here
 from apomixis_node.replicate import as_errors, put_here
 from apomixis_node.respond import byte_range
 from apomixis_node.state import Node
@@ -32,6 +34,7 @@ from apomixis_ring.model import RingError
 from apomixis_ring.reading import loads
 
 RING_BYTES = 4 * 1024 * 1024
+ABOUT_BYTES = 16 * 1024
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
@@ -153,6 +156,17 @@ async def get_about(request: Request) -> Response:
     return Response(about.dumps(), headers=headers, media_type="application/json")
 
 
+async def post_levels(request: Request) -> Response:
+    """Make the base levels of a picture, which the body describes, before they are needed."""
+    node, _ = await guard_epoch(request)
+    image_id = image_id_of(request)
+    about = about_module.loads((await read_text(request, ABOUT_BYTES)).encode())
+    if about is None:
+        raise ApiError("bad_request", "The body must describe the picture.")
+    node.tasks.start(prepare_here(node, image_id, about), "base levels")
+    return JSONResponse({}, 202)
+
+
 async def get_rendition(request: Request) -> Response:
     """A rendition, made here if need be. `/renditions/{id}/{size}.{ext}`"""
     node, _ = await guard_epoch(request)
@@ -199,6 +213,7 @@ ROUTES = [
     Route("/originals/{id}", put_original, methods=["PUT"]),
     Route("/about/{id}", get_about),
     Route("/copies/{id}", put_copy, methods=["PUT"]),
+    Route("/levels/{id}", post_levels, methods=["POST"]),
     Route("/renditions/{id}/{name}", get_rendition),
     *holdings.ROUTES,
     *moving.ROUTES,

@@ -1,9 +1,9 @@
 """The pixel pipeline, bytes in and bytes out: a list of small steps on the way to a rendition.
 
-    open → limits → draft → each frame: resize(box) → sRGB → upright → encode
+    original: open → limits → draft → each frame: resize(box) → sRGB → upright → encode
+    base level: open → draft → resize(box) → encode
 
-Resizing comes before colour, for a transform on fewer pixels is cheaper; turning upright comes
-last. Lanczos, no linear light, no sharpening. The geometry is from the oriented header always.
+The geometry is from the original's oriented header always.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ import hashlib
 from collections.abc import Iterator
 
 import PIL
-from PIL import Image, ImageOps
+from PIL import Image
 
-from apomixis_node.colour import plain, to_srgb
-from apomixis_node.decode import ORIENTATION, Header, Limits, header_of, opened, orientation
+from apomixis_node.about import About
+from apomixis_node.colour import to_srgb
+from apomixis_node.decode import Header, Limits, header_of, opened, orientation
 from apomixis_node.encode import Encoding, Frame, encode
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import AVIF, GIF, JPEG, PNG, WEBP, Format
+from apomixis_node.pixels import Box, draft, resized, scaled, sideways, upright
 from apomixis_node.sizes import Geometry, Size, geometry
 
-PIPELINE = 1  # raised whenever the same request would give other bytes
+PIPELINE = 2  # raised whenever the same request would give other bytes
 ANY = Limits(max_pixels=1 << 40)
 HEADROOM = 1.5  # decode at least this much larger than the output
-Box = tuple[float, float, float, float]
 
-__all__ = ["Encoding", "choose", "pipeline_tag", "render"]
+__all__ = ["Encoding", "choose", "pipeline_tag", "render", "render_level"]
 
 
 def render(data: bytes, size: Size, form: Format, encoding: Encoding) -> bytes:
-    """The rendition's bytes.
+    """The rendition's bytes, from an original's.
 
     Raises ApiError: `broken_image` (422) where it can't be decoded, `too_many_pixels` (422) where
     the result can't be encoded, as WebP ends at 16383 pixels a side.
@@ -41,21 +42,43 @@ def render(data: bytes, size: Size, form: Format, encoding: Encoding) -> bytes:
         keep_all = header.animated and form.animates
         loop = int(image.info.get("loop", 0))
         frames = list(_frames(image, header, wanted, every=keep_all))
-        try:
-            return encode(
-                frames,
-                form,
-                encoding,
-                quality=size.quality,
-                lossless=header.format.lossless,
-                loop=loop,
-            )
-        except Exception as wrong:  # MemoryError too: it was decoded, so it is no broken picture
-            raise ApiError(
-                "too_many_pixels",
-                f"{wanted.width} x {wanted.height} is more than can be encoded as "
-                f".{form.extension} here; ask for a smaller size.",
-            ) from wrong
+        lossless = header.format.lossless
+        return _encoded(frames, wanted, form, encoding, size, lossless=lossless, loop=loop)
+
+
+def render_level(data: bytes, about: About, size: Size, form: Format, encoding: Encoding) -> bytes:
+    """The rendition's bytes, from those of a base level; the geometry is the original's.
+
+    Raises ApiError as `render` does.
+    """
+    with opened(data) as image:
+        wanted = geometry(size, about.width, about.height)
+        whole, out = (about.width, about.height), (wanted.width, wanted.height)
+        draft(image, HEADROOM * _scale(scaled(wanted.box, whole, image.size), out))
+        image.load()
+        small = resized(image, scaled(wanted.box, whole, image.size), out)
+        lossless = about.format.lossless
+        return _encoded([Frame(small)], wanted, form, encoding, size, lossless=lossless)
+
+
+def _encoded(
+    frames: list[Frame],
+    wanted: Geometry,
+    form: Format,
+    encoding: Encoding,
+    size: Size,
+    *,
+    lossless: bool,
+    loop: int = 0,
+) -> bytes:
+    try:
+        return encode(frames, form, encoding, quality=size.quality, lossless=lossless, loop=loop)
+    except Exception as wrong:  # MemoryError too: it was decoded, so it is no broken picture
+        raise ApiError(
+            "too_many_pixels",
+            f"{wanted.width} x {wanted.height} is more than can be encoded as "
+            f".{form.extension} here; ask for a smaller size.",
+        ) from wrong
 
 
 def _frames(
@@ -63,58 +86,22 @@ def _frames(
 ) -> Iterator[Frame]:
     turned = orientation(image)
     profile = image.info.get("icc_profile")
-    raw = (header.height, header.width) if turned > 4 else (header.width, header.height)
+    raw = (header.height, header.width) if sideways(turned) else (header.width, header.height)
     box = _unturned(wanted.box, turned, raw)
-    out = (wanted.height, wanted.width) if turned > 4 else (wanted.width, wanted.height)
-    if header.format is JPEG:
-        _draft(image, box, out)
+    out = (wanted.height, wanted.width) if sideways(turned) else (wanted.width, wanted.height)
+    draft(image, HEADROOM * _scale(box, out))
     for number in range(header.frames if every else 1):
         if number:
             image.seek(number)
         image.load()
         duration = int(image.info.get("duration", 100) or 0)
-        small = _resize(image, _scaled(box, raw, image.size), out)
-        yield Frame(_upright(to_srgb(small, profile), turned), duration)
+        small = resized(image, scaled(box, raw, image.size), out)
+        yield Frame(upright(to_srgb(small, profile), turned), duration)
 
 
-def _draft(image: Image.Image, box: tuple[int, int, int, int], out: tuple[int, int]) -> None:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8 where that is still large enough."""
-    scale = max(out[0] / (box[2] - box[0]), out[1] / (box[3] - box[1])) * HEADROOM
-    if scale < 1:
-        width, height = image.size
-        image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
-
-
-def _scaled(box: tuple[int, int, int, int], raw: tuple[int, int], now: tuple[int, int]) -> Box:
-    """The box in a picture that was decoded smaller."""
-    across, down = now[0] / raw[0], now[1] / raw[1]
-    return (
-        min(box[0] * across, now[0]),
-        min(box[1] * down, now[1]),
-        min(box[2] * across, now[0]),
-        min(box[3] * down, now[1]),
-    )
-
-
-def _resize(image: Image.Image, box: Box, out: tuple[int, int]) -> Image.Image:
-    image = plain(image)
-    if tuple(box) == (0, 0, *image.size) and out == image.size:
-        return image.copy()
-    if image.mode in ("RGBA", "LA"):
-        # Premultiplied, or transparent pixels would bleed their colour into the edges.
-        soft = image.convert("RGBa" if image.mode == "RGBA" else "La")
-        return soft.resize(out, Image.Resampling.LANCZOS, box).convert(image.mode)
-    return image.resize(out, Image.Resampling.LANCZOS, box)
-
-
-def _upright(image: Image.Image, turned: int) -> Image.Image:
-    image.info.clear()
-    if turned == 1:
-        return image
-    exif = Image.Exif()
-    exif[ORIENTATION] = turned
-    image.getexif().load(exif.tobytes())
-    return ImageOps.exif_transpose(image)
+def _scale(box: Box, out: tuple[int, int]) -> float:
+    """How large the output is next to what is shown of the picture."""
+    return max(out[0] / (box[2] - box[0]), out[1] / (box[3] - box[1]))
 
 
 def _unturned(
@@ -122,7 +109,7 @@ def _unturned(
 ) -> tuple[int, int, int, int]:
     """The box in the frame as it is stored: the inverse of each EXIF orientation."""
     left, top, right, bottom = box
-    if turned > 4:
+    if sideways(turned):
         left, top, right, bottom = top, left, bottom, right
     flip_x = turned in (2, 3, 7, 8)
     flip_y = turned in (3, 4, 6, 7)

@@ -7,8 +7,10 @@ share one run. A rendition got from a peer is kept here too.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from anyio import to_thread
 
@@ -19,14 +21,17 @@ from apomixis_node.decode import Limits
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import Format
+from apomixis_node.levels import Level, level_for, make_levels, name_of
 from apomixis_node.originals import here as original_here
 from apomixis_node.readers import from_readers, refuse_outdone
-from apomixis_node.render import Encoding, render
-from apomixis_node.sizes import Size
+from apomixis_node.render import Encoding, render, render_level
+from apomixis_node.sizes import Size, geometry
 from apomixis_node.state import Node
 from apomixis_node.workers import WorkerFailed
 from apomixis_ring.marks import Mark
 from apomixis_ring.model import Member, Ring
+
+T = TypeVar("T")
 
 
 def kept(node: Node, image_id: str, name: str) -> bytes | None:
@@ -73,7 +78,8 @@ async def rendition_here(node: Node, image_id: str, size: Size, form: Format) ->
         if (data := kept(node, image_id, name)) is not None:
             return data
         about = await about_here(node, image_id)
-        data = await _render(node, original, about, size, form)
+        source = await _source(node, original, about, size)
+        data = await _render(node, source, about, size, form)
         await keep(node, image_id, name, data)
         return data
 
@@ -122,24 +128,67 @@ async def examine_in_worker(node: Node, path: Path, limits: Limits) -> About:
     return await node.workers.run(about_module.examine_file, str(path), limits, pixels=pixels)
 
 
-async def _render(node: Node, original: Original, about: About, size: Size, form: Format) -> bytes:
+async def _source(node: Node, original: Original, about: About, size: Size) -> Original | Level:
+    """What the rendition is made from: the level that the rule names, or the original."""
+    side = level_for(about, geometry(size, about.width, about.height))
+    if side is None:
+        return original
+    name = name_of(side, alpha=about.alpha)
+    if (data := kept(node, original.id, name)) is not None:
+        return Level(name, data)
+    return next(level for level in await prepare(node, original, about) if level.name == name)
+
+
+async def prepare(node: Node, original: Original, about: About) -> tuple[Level, ...]:
+    """Make the base levels of an original that is here, and keep them. Raises ApiError."""
+
+    async def make() -> tuple[Level, ...]:
+        levels = await _work(node, make_levels_file, str(original.path), pixels=about.pixels)
+        for level in levels:
+            await keep(node, original.id, level.name, level.data)
+        return levels
+
+    return await node.flights.do(("levels", original.id), make)
+
+
+async def _render(
+    node: Node, source: Original | Level, about: About, size: Size, form: Format
+) -> bytes:
     began = time.monotonic()
     try:
-        data = await node.workers.run(
-            render_file, str(original.path), size, form, node.encoding, pixels=about.pixels
-        )
-    except WorkerFailed as failed:
+        if isinstance(source, Level):
+            what = (source.data, about, size, form, node.encoding)
+            data = await _work(node, render_level, *what, pixels=source.pixels)
+        else:
+            path = str(source.path)
+            data = await _work(
+                node, render_file, path, size, form, node.encoding, pixels=about.pixels
+            )
+    except ApiError:
         node.metrics.renders.labels(format=form.extension, result="failed").inc()
-        raise ApiError("render_failed", f"{failed} Try again in a moment.") from failed
+        raise
     node.metrics.renders.labels(format=form.extension, result="made").inc()
     node.metrics.render_seconds.observe(time.monotonic() - began)
     node.metrics.renditions.labels("render").inc()
     return data
 
 
+async def _work(node: Node, function: Callable[..., T], *args: Any, pixels: int) -> T:
+    """In a worker. Raises ApiError `render_failed` where the worker fails."""
+    try:
+        return await node.workers.run(function, *args, pixels=pixels)
+    except WorkerFailed as failed:
+        raise ApiError("render_failed", f"{failed} Try again in a moment.") from failed
+
+
 def render_file(path: str, size: Size, form: Format, encoding: Encoding) -> bytes:
     """In a worker: read an original and render it."""
     return render(Path(path).read_bytes(), size, form, encoding)
+
+
+def make_levels_file(path: str) -> tuple[Level, ...]:
+    """In a worker: read an original and make its base levels."""
+    return make_levels(Path(path).read_bytes())
 
 
 def purge_if_lost(node: Node, image_id: str) -> None:

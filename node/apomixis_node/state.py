@@ -55,6 +55,7 @@ class Node:
     watchers: int = field(default=0)  # live status pages
     retired_at: int = field(default=0)
     wants_sync: set[int] = field(default_factory=set)  # partitions that a read found lacking
+    preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stop: Callable[[], None] = field(default=lambda: None)
     stopping: bool = field(default=False)

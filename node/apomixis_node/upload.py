@@ -13,7 +13,9 @@ from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.form import Form, drain, read_multipart, read_raw, too_large
 from apomixis_node.incoming import Incoming
+from apomixis_node.levels import has_levels
 from apomixis_node.paths import ImagePath, file_name, read_size
+from apomixis_node.prepare import prepare
 from apomixis_node.render import choose
 from apomixis_node.replicate import as_errors, disk_error, replicate
 from apomixis_node.rounds import Outcome
@@ -122,6 +124,8 @@ async def _answer(
     if not is_image_id(image_id):
         raise ApiError("internal_error", "The picture's hash is not one.")
     await renditions.keep(node, image_id, FILE, about.dumps())
+    if has_levels(about):
+        node.tasks.start(prepare(node, image_id, about), "base levels")
     if hints:
         node.tasks.start(_render_ahead(node, image_id, about, hints), "size hints")
     node.metrics.uploads.labels(result="created" if outcome.created else "present").inc()

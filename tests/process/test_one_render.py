@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from apomixis_ring.reading import loads
 from cluster import Cluster
 from pictures import noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from apomixis_node.cli.folder import Entry
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("one-render")]
 
@@ -113,3 +117,23 @@ def test_nodes_that_own_none_of_it_serve_it_all_the_same(cluster: Cluster) -> No
         missing = httpx.get(f"{url}/image/{'1' * 40}/full/x.png")
         assert missing.status_code == 404
         assert httpx.get(f"{url}/info/{image_id}").json()["unknown"] == []
+
+
+def test_base_levels_are_made_once_on_the_primary_and_serve_every_node(cluster: Cluster) -> None:
+    """The levels come after the upload's answer, nobody is shown one, and a delete purges them."""
+    image_id = stored(cluster, noise(1700, 40))
+    url = f"/image/{image_id}/100w/x.jpg"
+    answers = [httpx.get(base + url, timeout=60) for base in cluster.urls]
+    assert len({answer.content for answer in answers}) == 1
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+    holders = [entry.name for entry in cluster.nodes if levels(entry, image_id)]
+    ring = loads(cluster.folder.ring_file.read_text())
+    assert holders == [ring.owners(image_id)[0].name]
+    for size in ("level-640", "level-1600"):
+        assert httpx.get(f"{cluster.urls[0]}/image/{image_id}/{size}/x.jpg").status_code == 400
+    assert httpx.delete(f"{cluster.urls[0]}/image/{image_id}").status_code == 200
+    assert not any(levels(entry, image_id) for entry in cluster.nodes)
+
+
+def levels(entry: Entry, image_id: str) -> list[Path]:
+    return sorted((Path(entry.data) / "cache").rglob(f"{image_id}/level-*"))
