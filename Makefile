@@ -41,7 +41,7 @@ coverage: $(VENV)/.test ## what the unit tests cover, line by line
 lint: $(VENV)/.test ## ruff, mypy --strict, import-linter, module length
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy ring node tests
+	@$(BIN)/mypy ring node operator tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python tests/module_length.py
 
@@ -61,6 +61,7 @@ bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; 
 lock: ## lock the versions again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra node -o requirements/node.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra test -c requirements/node.txt -o requirements/test.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra operator -c requirements/test.txt -o requirements/operator.txt
 
 clean: ## remove what was made, the demo's data too
 	rm -rf $(VENV) .demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

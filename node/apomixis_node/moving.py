@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from apomixis_node import identity, leftovers, verify
+from apomixis_node import gossip, identity, leftovers, verify
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.guard import guard, guard_epoch, read_text
@@ -25,6 +25,7 @@ from apomixis_node.state import Node
 from apomixis_node.sync import sync
 from apomixis_ring.epochs import too_late
 from apomixis_ring.model import Ring
+from apomixis_ring.rumours import State
 
 BYTES = 64 * 1024
 log = structlog.get_logger()
@@ -39,14 +40,17 @@ async def report(request: Request) -> Response:
 async def own_report(node: Node) -> dict[str, Any]:
     """As JSON values; proofs are grouped by whom they asked."""
     ring = node.rings.known
+    members = ring.members if ring is not None else ()
     grouped: dict[tuple[str, ...], list[int]] = {}
     for index, proof in node.knowledge.proofs.items():
         if ring is not None and proof.epoch == ring.epoch:
             grouped.setdefault(tuple(sorted(proof.asked)), []).append(index)
     try:
         left = await to_thread.run_sync(leftovers.count, node, ring) if ring else 0
-    except DiskFailed:
-        left = None
+        disk = await to_thread.run_sync(node.store.room.usage)
+    except DiskFailed as failed:
+        left, disk = None, {"failed": str(failed)}
+    now = gossip.now_ms()
     return {
         "name": node.identity.name,
         "incarnation": node.identity.incarnation,
@@ -58,6 +62,9 @@ async def own_report(node: Node) -> dict[str, Any]:
         "proofs": [{"asked": list(k), "partitions": v} for k, v in grouped.items()],
         "leftovers": left,
         "retired": ring is not None and node.retired_at == ring.epoch,
+        "ready": node.ready,
+        "alive": [m.key for m in members if node.view.state(m.key, now) is State.ALIVE],
+        "disk": disk,
         "caughtUp": ring is not None and not node.knowledge.to_catch_up(ring),
         "synced": {"files": node.syncing.files, "bytes": node.syncing.bytes},
         "verify": node.verifying.to_json(),

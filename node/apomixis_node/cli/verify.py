@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from apomixis_node.cli.folder import Entry, Folder
 from apomixis_node.cli.introduction import Introduction
 from apomixis_node.cli.operating import to_prove
+from apomixis_node.cli.remote import Remote, source
 from apomixis_node.cli.terminal import Failure, err, say
 from apomixis_ring import transition
 from apomixis_ring.model import Member, Ring
@@ -20,21 +21,26 @@ from apomixis_ring.transition import Report
 
 LOOK_S = 0.5
 TIMEOUT_S = 10.0
-DataArgument = Annotated[Path, typer.Option("--data", help="Folder of an `apomixis up`.")]
+DataArgument = Annotated[Path | None, typer.Option("--data", help="Folder of an `apomixis up`.")]
+NodeArgument = Annotated[
+    str | None,
+    typer.Option(
+        "--node", help="Internal URL of any node, with the secret's file in APOMIXIS_SECRET_FILE."
+    ),
+]
 
 
-def verify(data: DataArgument) -> None:
+def verify(data: DataArgument = None, node: NodeArgument = None) -> None:
     """Re-hash what every node holds; mend what is bad from other owners, finish what was left.
 
         apomixis verify --data ./images
 
     Exit status 1 if something bad could not be mended, or a node did not answer.
     """
-    folder = Folder(data.absolute())
-    raise typer.Exit(asyncio.run(_verify(folder)))
+    raise typer.Exit(asyncio.run(_verify(source(data, node))))
 
 
-async def _verify(folder: Folder) -> int:
+async def _verify(folder: Folder | Remote) -> int:
     headers = {"Authorization": f"Bearer {folder.secret()}"}
     async with httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
         with Progress(console=err) as progress:
@@ -79,7 +85,8 @@ def _show(progress: Progress, bar: TaskID, state: dict[str, Any]) -> None:
 
 def rebalance(
     epoch: Annotated[int, typer.Option(help="The ring's epoch, whose pending owners copy.")],
-    data: DataArgument,
+    data: DataArgument = None,
+    node: NodeArgument = None,
 ) -> None:
     """Have the pending owners of a transition copy what is moving, until all have proved it.
 
@@ -88,11 +95,10 @@ def rebalance(
     It may be ended and run again at any time. Exit status 1 if the ring has another epoch, or
     nothing is pending: then there is nothing to do under this one.
     """
-    folder = Folder(data.absolute())
-    asyncio.run(_rebalance(folder, epoch))
+    asyncio.run(_rebalance(source(data, node), epoch))
 
 
-async def _rebalance(folder: Folder, epoch: int) -> None:
+async def _rebalance(folder: Folder | Remote, epoch: int) -> None:
     talk = Introduction(folder.secret())
     with Progress(console=err) as progress:
         bar = progress.add_task(f"epoch {epoch}", total=None)
@@ -109,7 +115,7 @@ async def _rebalance(folder: Folder, epoch: int) -> None:
     say(f"All {total} changed partitions are proved at epoch {epoch}.")
 
 
-async def _ask_to_copy(folder: Folder, talk: Introduction, ring: Ring) -> tuple[int, int]:
+async def _ask_to_copy(folder: Folder | Remote, talk: Introduction, ring: Ring) -> tuple[int, int]:
     """Ask whoever lacks a proof to copy; how many partitions are left, of how many."""
     answers = await asyncio.gather(*(talk.report(e.internal_url) for e in folder.entries()))
     found: list[tuple[Member, Report]] = [answer for answer in answers if answer is not None]

@@ -1,0 +1,1 @@
+"""The operator: watches ApomixisCluster objects and takes each cluster to what is wanted."""

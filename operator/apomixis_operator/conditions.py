@@ -1,0 +1,126 @@
+"""Conditions: one table of what they mean, and their values from what is seen and planned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from apomixis_operator.actions import Plan
+from apomixis_operator.observed import Observed
+
+MEANINGS = {
+    "Available": "Enough members answer that any picture can be shown and stored.",
+    "Progressing": "The cluster is on its way to what is wanted.",
+    "Degraded": "A member does not answer, or is not ready.",
+    "Blocked": "It can't go on until somebody does something; the message says what.",
+    "ReplicationSatisfied": "Every owner has caught up with what it must hold.",
+}
+REASONS = {
+    "InvalidSpec": "A value in the spec can't be used.",
+    "ImageUnknown": "No image is named, and the operator has no default.",
+    "InvalidTemplate": "The API server refuses the pod template.",
+    "RingLost": "The ring's ConfigMap is lost or damaged, and can't be restored safely.",
+    "SecretLost": "The members' Secret is gone while nodes run.",
+    "SourceUnavailable": "Too few owners answer for copies to be made.",
+    "TooFewZones": "Members are in fewer zones than topology.minZones.",
+    "ZoneUnknown": "The zone of a pod is not known.",
+}
+
+
+def conditions(seen: Observed, plan: Plan) -> list[dict[str, Any]]:
+    """All five, in order; a transition time changes only when the status does."""
+    idle = plan.phase in ("Ready", "Paused", "Hibernated", "Terminating")
+    short = _unavailable(seen)
+    lacking = _lacking(seen)
+    quiet = _silent(seen)
+    found = (
+        (
+            "Available",
+            not short,
+            "QuorumMet" if not short else "QuorumMissed",
+            short or "All partitions have enough owners.",
+        ),
+        ("Progressing", not idle and not plan.blocked, plan.reason, plan.sentence),
+        (
+            "Degraded",
+            bool(quiet),
+            "MembersSilent" if quiet else "AllWell",
+            quiet or "All members answer.",
+        ),
+        (
+            "Blocked",
+            plan.blocked,
+            plan.reason if plan.blocked else "NotBlocked",
+            plan.sentence if plan.blocked else "Nothing is in the way.",
+        ),
+        (
+            "ReplicationSatisfied",
+            not lacking,
+            "CaughtUp" if not lacking else "CatchingUp",
+            lacking or "Every owner has caught up.",
+        ),
+    )
+    before = {c["type"]: c for c in seen.cluster.status.get("conditions") or ()}
+    return [
+        _condition(seen, before.get(kind), kind, value=value, reason=reason, message=message)
+        for kind, value, reason, message in found
+    ]
+
+
+def _condition(
+    seen: Observed,
+    before: dict[str, Any] | None,
+    kind: str,
+    *,
+    value: bool,
+    reason: str,
+    message: str,
+) -> dict[str, Any]:
+    status = "True" if value else "False"
+    same = before is not None and before.get("status") == status
+    now = datetime.fromtimestamp(seen.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason or "Unknown",
+        "message": message,
+        "observedGeneration": seen.cluster.generation,
+        "lastTransitionTime": before["lastTransitionTime"] if before and same else now,
+    }
+
+
+def _unavailable(seen: Observed) -> str:
+    """Which partitions can't be written; "" if all can."""
+    if seen.ring is None:
+        return "There is no ring yet."
+    ring = seen.ring.ring
+    ready = {n.member.key for n in seen.nodes.values() if n.ready}
+    short = sum(
+        sum(key in ready for key in row) < table.write_quorum_of(p)
+        for table in (ring.current, ring.pending)
+        if table is not None
+        for p, row in enumerate(table)
+    )
+    return f"{short} partitions have fewer ready owners than writeQuorum." if short else ""
+
+
+def _silent(seen: Observed) -> str:
+    if seen.ring is None:
+        return ""
+    ready = {n.member.key for n in seen.nodes.values() if n.ready}
+    names = [m.name for m in seen.ring.ring.members if m.key not in ready]
+    return (
+        f"{', '.join(names)} {'do' if len(names) > 1 else 'does'} not answer or is not ready."
+        if names
+        else ""
+    )
+
+
+def _lacking(seen: Observed) -> str:
+    if seen.ring is None:
+        return "There is no ring yet."
+    if seen.ring.ring.pending is not None:
+        return "Copies are on their way to their new owners."
+    caught = {n.member.key for n in seen.nodes.values() if n.caught_up}
+    names = [m.name for m in seen.ring.ring.members if m.key not in caught]
+    return f"{', '.join(names)} still catches up, or does not answer." if names else ""

@@ -1,0 +1,58 @@
+"""The plan: from what is seen now to what to do now, and one sentence why. Pure.
+
+    deleting? → paused? → valid? → children → ring there? → lost members → volumes large enough? →
+    transition → update, one pod at a time → nodes that have left
+
+Each question is a module; the first that has something to do says so, and nothing after it is
+done in this round. So at most one of transition, update, replacement and growth goes on at a time.
+Nothing is remembered between two rounds but what the ring's object holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apomixis_operator import bootstrap, children, expand, heal, move, retire, rollout
+from apomixis_operator.actions import Plan
+from apomixis_operator.observed import Observed
+
+Question = Callable[[Observed], Plan | None]
+
+
+def plan(seen: Observed, operator_namespace: str) -> Plan:
+    """What to do now."""
+    cluster = seen.cluster
+    if cluster.deleting:
+        return Plan((), "Terminating", "Deleting", "The cluster is being deleted.")
+    if cluster.spec is None:
+        return Plan.blocked_by("InvalidSpec", cluster.invalid)
+    if cluster.spec.paused:
+        return Plan((), "Paused", "Paused", "Nothing is changed while spec.paused is true.")
+    wanted = children.plan(seen, operator_namespace)
+    for question in QUESTIONS:
+        if (found := question(seen)) is not None:
+            return _after(wanted, found)
+    sentence = f"{cluster.spec.replicas} nodes own everything; nothing is to be done."
+    return _after(wanted, Plan((), "Ready", "Stable", sentence))
+
+
+def _after(wanted: Plan, found: Plan) -> Plan:
+    """The children first: they are what the rest runs in."""
+    return Plan(
+        (*wanted.actions, *found.actions),
+        found.phase,
+        found.reason,
+        found.sentence,
+        found.blocked,
+        found.progress,
+    )
+
+
+QUESTIONS: tuple[Question, ...] = (
+    bootstrap.plan,
+    heal.plan,
+    expand.plan,
+    move.plan,
+    rollout.plan,
+    retire.plan,
+)

@@ -1,0 +1,1 @@
+"""One pure builder for each child object: from the spec to a manifest."""

@@ -1,0 +1,164 @@
+"""The pod of a node: `node` as a native sidecar, nginx as the container in front of it.
+
+Both run from one image under one uid, on a root that can only be read. Nothing lies in an emptyDir,
+which would block `kubectl drain`: temporary paths are on the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apomixis_operator.observed import Cluster
+from apomixis_operator.resources import names
+from apomixis_operator.resources.config import SIGNING_KEYS, UPLOAD_KEYS
+from apomixis_operator.spec import ZONE_LABEL, Spec
+
+UID = 10001
+GRACE_S = 120
+DRAIN_S = 5  # endpoints lag behind a pod's end: refused connections otherwise
+SECRET = "/etc/apomixis/secret"  # noqa: S105  a path
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def pod_security() -> dict[str, Any]:
+    """Of the `restricted` pod security standard."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": UID,
+        "runAsGroup": UID,
+        "fsGroup": UID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def pod_template(
+    cluster: Cluster, spec: Spec, image: str, config_hash: str, *, nginx: bool
+) -> dict[str, Any]:
+    """The template of the StatefulSet; the user's `podTemplate` is merged under it."""
+    user: Mapping[str, Any] = spec.pod_template
+    own = {
+        "metadata": {
+            "labels": names.labels(cluster.name),
+            "annotations": {"apomixis.io/config-hash": config_hash},
+        },
+        "spec": _pod_spec(cluster, spec, image, nginx=nginx),
+    }
+    return names.merged(user, own)
+
+
+def _pod_spec(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[str, Any]:
+    node = _node(cluster, spec, image, nginx=nginx)
+    found: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "serviceAccountName": cluster.name,
+        "securityContext": pod_security(),
+        "terminationGracePeriodSeconds": GRACE_S,
+        "volumes": _volumes(cluster, spec),
+        "topologySpreadConstraints": [_spread(cluster, spec)],
+    }
+    if nginx:
+        found["initContainers"] = [{**node, "restartPolicy": "Always"}]
+        found["containers"] = [_nginx(spec, image)]
+    else:
+        found["containers"] = [node]
+    if spec.pull_secrets:
+        found["imagePullSecrets"] = [dict(secret) for secret in spec.pull_secrets]
+    return found
+
+
+def _node(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[str, Any]:
+    ports = [{"name": "internal", "containerPort": names.INTERNAL_PORT}]
+    if not nginx:
+        ports.append({"name": "http", "containerPort": names.PUBLIC_PORT})
+    node: dict[str, Any] = {
+        "name": "node",
+        "image": image,
+        "imagePullPolicy": spec.pull_policy,
+        "command": ["apomixis", "node"],
+        "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
+        "env": _environment(),
+        "ports": ports,
+        "resources": dict(spec.resources),
+        "securityContext": RESTRICTED,
+        "volumeMounts": _mounts(spec),
+        "startupProbe": _probe("/healthz", "internal", periodSeconds=1, failureThreshold=300),
+        "livenessProbe": _probe("/healthz", "internal", periodSeconds=10, failureThreshold=6),
+    }
+    if not nginx:
+        node["readinessProbe"] = _probe("/readyz", "http", periodSeconds=2)
+        node["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN_S}}}
+    return node
+
+
+def _environment() -> list[dict[str, Any]]:
+    def field(name: str, path: str) -> dict[str, Any]:
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+    return [
+        field("APOMIXIS_NAME", "metadata.name"),
+        field("POD_IP", "status.podIP"),
+        field("APOMIXIS_ZONE", f"metadata.labels['{ZONE_LABEL}']"),
+        {"name": "APOMIXIS_INTERNAL_URL", "value": f"http://$(POD_IP):{names.INTERNAL_PORT}"},
+        {"name": "APOMIXIS_SECRET_FILE", "value": f"{SECRET}/keys"},
+        {"name": "APOMIXIS_DATA", "value": "/data"},
+        {"name": "TMPDIR", "value": "/data/tmp"},
+    ]
+
+
+def _nginx(spec: Spec, image: str) -> dict[str, Any]:
+    return {
+        "name": "nginx",
+        "image": image,
+        "imagePullPolicy": spec.pull_policy,
+        "command": ["apomixis", "nginx"],
+        "ports": [{"name": "http", "containerPort": names.PUBLIC_PORT}],
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "readinessProbe": _probe("/readyz", "http", periodSeconds=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_S}}},
+    }
+
+
+def _probe(path: str, port: str, **more: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 5, **more}
+
+
+def _mounts(spec: Spec) -> list[dict[str, Any]]:
+    found = [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "secret", "mountPath": SECRET, "readOnly": True},
+    ]
+    if spec.uploads.get("keysSecretName"):
+        found.append({"name": "upload-keys", "mountPath": UPLOAD_KEYS, "readOnly": True})
+    if spec.renditions.get("signingSecretName"):
+        folder = SIGNING_KEYS.rpartition("/")[0]
+        found.append({"name": "signing", "mountPath": folder, "readOnly": True})
+    return found
+
+
+def _volumes(cluster: Cluster, spec: Spec) -> list[dict[str, Any]]:
+    def secret(name: str, of: str) -> dict[str, Any]:
+        return {"name": name, "secret": {"secretName": of, "defaultMode": 0o440}}
+
+    found = [secret("secret", names.secret_name(cluster.name))]
+    if keys := spec.uploads.get("keysSecretName"):
+        found.append(secret("upload-keys", keys))
+    if signing := spec.renditions.get("signingSecretName"):
+        found.append(secret("signing", signing))
+    return found
+
+
+def _spread(cluster: Cluster, spec: Spec) -> dict[str, Any]:
+    return {
+        "maxSkew": 1,
+        "topologyKey": spec.zone_key,
+        "whenUnsatisfiable": spec.when_unsatisfiable,
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": {"matchLabels": names.selector(cluster.name)},
+    }
