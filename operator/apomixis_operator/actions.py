@@ -1,4 +1,4 @@
-"""What can be done: each action is one write, or one request to a node. Plans are lists of these."""
+"""What can be done: an action is one write, or one request to a node; a plan is a list of them."""
 
 from __future__ import annotations
 

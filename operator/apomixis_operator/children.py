@@ -71,7 +71,7 @@ def unwanted(cluster: Cluster, spec: Spec) -> list[tuple[str, str]]:
 
 
 def image_of(seen: Observed) -> str:
-    """The spec's image; else the recorded one, or the operator's own where that is to be followed."""
+    """The spec's image; else the recorded one, or the operator's own if that is to be followed."""
     recorded = seen.ring.image if seen.ring else ""
     if seen.spec.image:
         return seen.spec.image

@@ -30,34 +30,21 @@ REASONS = {
 def conditions(seen: Observed, plan: Plan) -> list[dict[str, Any]]:
     """All five, in order; a transition time changes only when the status does."""
     idle = plan.phase in ("Ready", "Paused", "Hibernated", "Terminating")
-    short = _unavailable(seen)
-    lacking = _lacking(seen)
-    quiet = _silent(seen)
+    short, lacking, quiet = _unavailable(seen), _lacking(seen), _silent(seen)
     found = (
-        (
-            "Available",
-            not short,
-            "QuorumMet" if not short else "QuorumMissed",
-            short or "All partitions have enough owners.",
-        ),
+        _either("Available", short, "QuorumMissed", "QuorumMet", "All partitions have owners."),
         ("Progressing", not idle and not plan.blocked, plan.reason, plan.sentence),
-        (
-            "Degraded",
-            bool(quiet),
-            "MembersSilent" if quiet else "AllWell",
-            quiet or "All members answer.",
-        ),
-        (
+        _either("Degraded", quiet, "MembersSilent", "AllWell", "All members answer.", bad=True),
+        _either(
             "Blocked",
-            plan.blocked,
-            plan.reason if plan.blocked else "NotBlocked",
-            plan.sentence if plan.blocked else "Nothing is in the way.",
+            plan.sentence if plan.blocked else "",
+            plan.reason,
+            "NotBlocked",
+            "Nothing is in the way.",
+            bad=True,
         ),
-        (
-            "ReplicationSatisfied",
-            not lacking,
-            "CaughtUp" if not lacking else "CatchingUp",
-            lacking or "Every owner has caught up.",
+        _either(
+            "ReplicationSatisfied", lacking, "CatchingUp", "CaughtUp", "Every owner has caught up."
         ),
     )
     before = {c["type"]: c for c in seen.cluster.status.get("conditions") or ()}
@@ -65,6 +52,14 @@ def conditions(seen: Observed, plan: Plan) -> list[dict[str, Any]]:
         _condition(seen, before.get(kind), kind, value=value, reason=reason, message=message)
         for kind, value, reason, message in found
     ]
+
+
+def _either(
+    kind: str, wrong: str, why: str, well: str, all_well: str, *, bad: bool = False
+) -> tuple[str, bool, str, str]:
+    """A condition that is about something wrong; `bad`: it is True where there is something."""
+    value = bool(wrong) if bad else not wrong
+    return kind, value, why if wrong else well, wrong or all_well
 
 
 def _condition(
@@ -109,11 +104,7 @@ def _silent(seen: Observed) -> str:
         return ""
     ready = {n.member.key for n in seen.nodes.values() if n.ready}
     names = [m.name for m in seen.ring.ring.members if m.key not in ready]
-    return (
-        f"{', '.join(names)} {'do' if len(names) > 1 else 'does'} not answer or is not ready."
-        if names
-        else ""
-    )
+    return f"Not ready, or silent: {', '.join(names)}." if names else ""
 
 
 def _lacking(seen: Observed) -> str:

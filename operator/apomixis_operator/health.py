@@ -19,7 +19,7 @@ async def serve(port: int, loop: Loop, registry: CollectorRegistry) -> asyncio.S
         try:
             async with asyncio.timeout(PATIENCE_S):
                 line = await reader.readline()
-                path = (line.split() + [b"", b""])[1]
+                path = [*line.split(), b"", b""][1]
                 status, body = _respond(path, loop, registry)
                 head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\n"
                 head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"

@@ -58,9 +58,9 @@ class Kube:
     def connect(cls) -> Kube:
         """With the service account inside a pod, else with the kubeconfig."""
         try:
-            config.load_incluster_config()
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
         except config.ConfigException:
-            config.load_kube_config()
+            config.load_kube_config()  # type: ignore[no-untyped-call]
         return cls(client.ApiClient())
 
     # ---- reading
@@ -145,28 +145,31 @@ class Kube:
                 body=body,
                 _request_timeout=TIMEOUT_S,
             )
-            text = answer.read()
+            text: bytes = answer.read()  # type: ignore[no-untyped-call]
+            status = int(answer.status)
         except client.ApiException as error:
-            return _explained(error, missing_is_none=missing_is_none)
-        if answer.status >= 400:
-            error = client.ApiException(status=answer.status, reason=answer.reason)
-            error.body = text.decode()
-            return _explained(error, missing_is_none=missing_is_none)
+            text, status = _body(error), int(error.status or 0)
+        if status == 404 and missing_is_none:
+            return None
+        if status >= 400 or not status:
+            raise _explained(status, text)
         found: Object = json.loads(text) if text else {}
         return found
 
 
-def _explained(error: client.ApiException, *, missing_is_none: bool) -> None:
-    if error.status == 404 and missing_is_none:
-        return
-    message = str(error.body or error.reason)
+def _body(error: client.ApiException) -> bytes:
+    body: object = error.body or error.reason
+    return body if isinstance(body, bytes) else str(body).encode()
+
+
+def _explained(status: int, text: bytes) -> Exception:
     try:
-        message = json.loads(message)["message"]
+        message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        message = message[:500]
-    if error.status in (404, 409, 410):
-        raise ConflictError(message) from error
-    raise RefusedError(f"{error.status}: {message}") from error
+        message = text[:500].decode("utf-8", "replace")
+    if status in (404, 409, 410):
+        return ConflictError(message)
+    return RefusedError(f"{status}: {message}")
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:

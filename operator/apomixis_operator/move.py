@@ -112,7 +112,7 @@ def _as_it_is(ring: RingObject) -> tuple[tuple[Member, ...], int, int]:
 
 
 def effective_replicas(seen: Observed, ring: RingObject) -> int:
-    """The spec's number; a lower one than there are members counts once it has stood long enough."""
+    """The spec's number; one below that of the members counts once it has stood long enough."""
     now = 1 + max(map(seen.ordinal, seen.member_names()), default=-1)
     young = seen.now - ring.wanted_since < seen.spec.scale_down_delay_s
     return max(seen.spec.replicas, now) if young else seen.spec.replicas
@@ -158,10 +158,9 @@ def _job(seen: Observed, ring: Ring) -> list[Action]:
         for job in seen.jobs
         if job.epoch != ring.epoch and not job.deleting
     ]
-    if any(not job.failed for job in mine):
-        # One that has ended well proves nothing; where copies are lacking still, another goes.
-        if any(job.active for job in mine):
-            return old
+    # One that has ended well proves nothing: where copies are lacking still, another goes.
+    if any(job.active for job in mine):
+        return old
     attempt = 1 + max((job.attempt for job in mine), default=0)
     body = rebalance_job(seen.cluster, seen.spec, image_of(seen), ring.epoch, attempt)
     return [*old, CreateJob(body)]

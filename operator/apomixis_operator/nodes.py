@@ -42,7 +42,7 @@ class Nodes:
         Their rings are asked for where they know a newer epoch than `newer_than`.
         """
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = pool.map(lambda item: self._one(*item, newer_than), addresses.items())
+            answers = pool.map(lambda pod: self._one(pod, addresses[pod], newer_than), addresses)
             return {name: seen for name, seen in answers if seen is not None}
 
     def _one(self, pod: str, ip: str, newer_than: int) -> tuple[str, NodeSeen | None]:

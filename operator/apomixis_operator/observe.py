@@ -44,7 +44,7 @@ class Applied:
         self.known[key_of(body)] = (digest, version_of(answer))
 
     def as_seen(self, live: Mapping[str, str]) -> dict[str, str]:
-        """Hash of what was applied, of objects that are as the server answered then; "" of others."""
+        """Hash of what was applied, where the object is as the server answered then; else ""."""
         found = {}
         for key, version in live.items():
             digest, then = self.known.get(key, ("", ""))

@@ -60,7 +60,7 @@ class Spec:
 def size_in_bytes(text: str | int, what: str) -> int:
     """`50Mi` as bytes. Raises InvalidSpecError."""
     try:
-        value: Decimal = parse_quantity(text)
+        value: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
     except ValueError as wrong:
         raise InvalidSpecError(f"{what}: {text!r} is no quantity: {wrong}") from None
     return int(value)

@@ -17,9 +17,9 @@ STARTING_DEADLINE_S = 600
 def rebalance_job(
     cluster: Cluster, spec: Spec, image: str, epoch: int, attempt: int
 ) -> dict[str, Any]:
-    """`photos-rebalance-e42-1`. It drives and shows the copying; it proves nothing by succeeding."""
+    """`photos-rebalance-e42-1`: drives and shows the copying; its success proves nothing."""
     command = ["apomixis", "rebalance", "--epoch", str(epoch), "--node", _any_node(cluster)]
-    body = {
+    return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": names.metadata(
@@ -34,7 +34,6 @@ def rebalance_job(
             "template": _pod(cluster, spec, image, names.REBALANCE, command),
         },
     }
-    return body
 
 
 def verify_cron_job(cluster: Cluster, spec: Spec, image: str) -> dict[str, Any] | None:

@@ -130,7 +130,7 @@ def _probe(path: str, port: str, **more: int) -> dict[str, Any]:
 
 
 def _mounts(spec: Spec) -> list[dict[str, Any]]:
-    found = [
+    found: list[dict[str, Any]] = [
         {"name": "data", "mountPath": "/data"},
         {"name": "secret", "mountPath": SECRET, "readOnly": True},
     ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from apomixis_operator.observed import Cluster
 from apomixis_operator.resources import names
 from apomixis_operator.spec import Spec
+
+
+def _annotated(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {"annotations": dict(wanted["annotations"])} if "annotations" in wanted else {}
 
 
 def service_account(cluster: Cluster) -> dict[str, Any]:
@@ -36,9 +41,7 @@ def headless(cluster: Cluster) -> dict[str, Any]:
 
 def service(cluster: Cluster, spec: Spec) -> dict[str, Any]:
     """Where pictures are uploaded and shown."""
-    more = (
-        {"annotations": dict(spec.service["annotations"])} if "annotations" in spec.service else {}
-    )
+    more = _annotated(spec.service)
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -65,7 +68,7 @@ def ingress(cluster: Cluster, spec: Spec) -> dict[str, Any] | None:
         found["ingressClassName"] = name
     if secret := wanted.get("tlsSecretName"):
         found["tls"] = [{"hosts": [wanted["host"]], "secretName": secret}]
-    more = {"annotations": dict(wanted["annotations"])} if "annotations" in wanted else {}
+    more = _annotated(wanted)
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",

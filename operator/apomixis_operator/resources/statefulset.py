@@ -1,4 +1,4 @@
-"""StatefulSet `photos`: pods with volumes, all started at once, never ended or updated by itself."""
+"""StatefulSet `photos`: pods with volumes, all started at once, none updated by itself."""
 
 from __future__ import annotations
 
