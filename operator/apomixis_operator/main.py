@@ -35,13 +35,13 @@ WATCHED = (
 
 def registry_for(loop: Loop) -> kopf.OperatorRegistry:
     """Handlers that wake."""
-    registry = kopf.OperatorRegistry()
+    registry = kopf.get_default_registry()
 
-    def on_cluster(namespace: str | None, name: str | None, **_: Any) -> None:
+    async def on_cluster(namespace: str | None, name: str | None, **_: Any) -> None:
         if namespace and name:
             loop.wake(namespace, name)
 
-    def on_child(namespace: str | None, labels: Any, **_: Any) -> None:
+    async def on_child(namespace: str | None, labels: Any, **_: Any) -> None:
         if namespace and labels.get(INSTANCE):
             loop.wake(namespace, labels[INSTANCE])
 
