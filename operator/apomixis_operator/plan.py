@@ -1,6 +1,6 @@
 """The plan: from what is seen now to what to do now, and one sentence why. Pure.
 
-    deleting? → paused? → valid? → children → ring there? → lost members → volumes large enough? →
+    deleting? → paused? → valid? → children → pods stuck? → ring there? → lost members → volumes large enough? →
     transition → update, one pod at a time → nodes that have left
 
 Each question is a module; the first that has something to do says so, and nothing after it is
@@ -49,6 +49,7 @@ def _after(wanted: Plan, found: Plan) -> Plan:
 
 
 QUESTIONS: tuple[Question, ...] = (
+    rollout.stuck,
     bootstrap.plan,
     heal.plan,
     expand.plan,

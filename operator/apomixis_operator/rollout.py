@@ -7,7 +7,7 @@ Ready, every member caught up, and seen alive by all the others.
 
 from __future__ import annotations
 
-from apomixis_operator.actions import Action, DeletePod, Plan
+from apomixis_operator.actions import DeletePod, Plan
 from apomixis_operator.observed import Observed, Pod
 from apomixis_operator.resources.statefulset import HELD
 
@@ -15,6 +15,8 @@ from apomixis_operator.resources.statefulset import HELD
 def partition(seen: Observed, template: str) -> int:
     """The update partition to be set now; `template` is the hash of the wanted template."""
     there = seen.stateful_set
+    if seen.ring is None:
+        return 0  # nothing is served yet that a restart could disturb
     if there is None or there.template_hash != template:
         return HELD
     if there.observed_generation < there.generation:
@@ -62,19 +64,22 @@ def unsettled(seen: Observed) -> str:
     return ""
 
 
+def stuck(seen: Observed) -> Plan | None:
+    """A pod that can't run, on a revision that is superseded, makes way for its successor."""
+    for pod in outdated(seen):
+        if pod.waiting and not pod.deleting:
+            why = f"{pod.name} waits on an old revision: {pod.waiting}."
+            action = DeletePod(pod.name, pod.uid, force=False, why=why)
+            return Plan((action,), "Updating", "PodReplaced", why)
+    return None
+
+
 def plan(seen: Observed) -> Plan | None:
-    """While pods are behind: say so; a pod that never became Ready makes way for its successor."""
+    """While pods are behind: how many, and what the next one waits for."""
     there = seen.stateful_set
     behind = outdated(seen)
     if there is None or not behind or there.observed_generation < there.generation:
         return None
-    total = len(seen.pods)
-    done = total - len(behind)
-    stuck: tuple[Action, ...] = tuple(
-        DeletePod(pod.name, pod.uid, force=False, why="it never became Ready on an old revision")
-        for pod in behind
-        if not pod.ready and not pod.deleting and seen.ordinal(pod.name) >= there.partition
-    )
-    why = unsettled(seen) if seen.ring else "There is no ring yet."
-    sentence = f"{done} of {total} pods run the newest revision. {why}".strip()
-    return Plan(stuck[:1], "Updating", "RollingUpdate", sentence)
+    done, total = len(seen.pods) - len(behind), len(seen.pods)
+    sentence = f"{done} of {total} pods run the newest revision. {unsettled(seen)}".strip()
+    return Plan((), "Updating", "RollingUpdate", sentence)

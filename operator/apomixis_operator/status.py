@@ -113,10 +113,16 @@ def _node(seen: Observed, name: str) -> dict[str, Any]:
         found |= {
             "incarnation": node.member.incarnation,
             "ringEpoch": node.report.epoch,
-            "bytesUsed": node.used_bytes,
+            "bytesUsed": _coarse(node.used_bytes, node.capacity_bytes),
             "bytesCapacity": node.capacity_bytes,
         }
     return found
+
+
+def _coarse(used: int, capacity: int) -> int:
+    """By whole percents: a status that changes with every byte would be written without end."""
+    step = max(1, capacity // 100)
+    return used // step * step
 
 
 def _state(seen: Observed, name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from apomixis_operator.observed import Cluster
 from apomixis_operator.resources import names
 from apomixis_operator.spec import Spec, size_in_bytes
 
+ID_LENGTH = 63  # of a node's setting
 UPLOAD_KEYS, SIGNING_KEYS = "/etc/apomixis/upload-keys", "/etc/apomixis/signing/keys"
 
 
@@ -42,7 +44,11 @@ def settings(cluster: Cluster, spec: Spec) -> dict[str, str]:
 
 def cluster_id(cluster: Cluster) -> str:
     """What volumes and rings are marked with: the same after a reinstall on kept volumes."""
-    return f"{cluster.namespace}/{cluster.name}"
+    found = f"{cluster.name}.{cluster.namespace}"
+    if len(found) <= ID_LENGTH:
+        return found
+    digest = hashlib.sha256(cluster.namespace.encode()).hexdigest()[:12]
+    return f"{cluster.name}.{digest}"
 
 
 def config_map(cluster: Cluster, spec: Spec) -> dict[str, Any]:
