@@ -33,6 +33,9 @@ def plan(seen: Observed) -> Plan | None:
     if noted := _note_wanted(seen, ring):
         return noted
     wanted = wanted_members(seen, ring)
+    if wanted is None:
+        sentence = f"{seen.spec.replicas} nodes are wanted; new ones have still to start."
+        return Plan((*_offers(seen, ring.ring),), "Provisioning", "WaitingForNodes", sentence)
     joining = transition.joinable(ring.ring, wanted, seen.reports)
     goal = goal_of(ring.ring, joining)
     step = transition.step(ring.ring, wanted, seen.reports, fenced(seen), goal=goal)
@@ -41,6 +44,9 @@ def plan(seen: Observed) -> Plan | None:
     if step.phase is Phase.BLOCKED:
         return Plan.blocked_by("SourceUnavailable", step.why, *_offers(seen, ring.ring))
     actions: tuple[Action, ...]
+    if step.phase is Phase.PROPOSE and (offers := _offers(seen, ring.ring)):
+        # A new member knows the ring before it is in it: the first write must not find it without.
+        return Plan(tuple(offers), "Provisioning", "WaitingForNodes", "New nodes get the ring.")
     if step.swap is not None:
         actions = (SwapRing(ring, replace(ring, ring=step.swap), step.why),)
     else:
@@ -63,11 +69,12 @@ def _note_wanted(seen: Observed, ring: RingObject) -> Plan | None:
     return Plan((SwapRing(ring, after, why),), "Proposing", "WantedChanged", why)
 
 
-def wanted_members(seen: Observed, ring: RingObject) -> Wanted:
+def wanted_members(seen: Observed, ring: RingObject) -> Wanted | None:
     """Who should own everything: the ordinals below replicas, by who they are now or were.
 
     A member that is silent stays wanted; one that is given up does not, nor a volume that is being
-    retired. A new one that has not said who it is, or where, is left out once it was waited for.
+    retired. A new one that has not said who it is, or where, is waited for, and then left out;
+    None while it is waited for.
     """
     known = {m.name: m for m in ring.ring.members if m.key not in ring.given_up}
     members = []
@@ -78,11 +85,10 @@ def wanted_members(seen: Observed, ring: RingObject) -> Wanted:
         if member is not None:
             members.append(member)
         elif seen.now - ring.wanted_since < PATIENCE_S and not _is_given_up(ring, name):
-            # Not yet: as it was, until the new one has said who it is.
-            return Wanted(*_as_it_is(ring))
+            return None
     spec = seen.spec
     if not members:
-        return Wanted(*_as_it_is(ring))
+        return None
     return Wanted(tuple(members), spec.replication, spec.write_quorum)
 
 
@@ -102,13 +108,6 @@ def _now(
 
 def _is_given_up(ring: RingObject, name: str) -> bool:
     return any(key.partition("@")[0] == name for key in ring.given_up)
-
-
-def _as_it_is(ring: RingObject) -> tuple[tuple[Member, ...], int, int]:
-    table = ring.ring.pending or ring.ring.current
-    keys = {key for row in table for key in row}
-    members = tuple(m for m in ring.ring.members if m.key in keys)
-    return members, table.replication, table.write_quorum
 
 
 def effective_replicas(seen: Observed, ring: RingObject) -> int:

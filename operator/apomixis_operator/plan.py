@@ -1,7 +1,7 @@
 """The plan: from what is seen now to what to do now, and one sentence why. Pure.
 
-    deleting? → paused? → valid? → children → pods stuck? → ring there? → lost members → volumes large enough? →
-    transition → update, one pod at a time → nodes that have left
+    deleting? → paused? → valid? → children → pods stuck? → ring there? → members lost? →
+    volumes too small? → transition → update, one pod at a time → nodes that have left
 
 Each question is a module; the first that has something to do says so, and nothing after it is
 done in this round. So at most one of transition, update, replacement and growth goes on at a time.
