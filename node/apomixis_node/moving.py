@@ -45,6 +45,7 @@ async def own_report(node: Node) -> dict[str, Any]:
     for index, proof in node.knowledge.proofs.items():
         if ring is not None and proof.epoch == ring.epoch:
             grouped.setdefault(tuple(sorted(proof.asked)), []).append(index)
+    disk: dict[str, Any]
     try:
         left = await to_thread.run_sync(leftovers.count, node, ring) if ring else 0
         disk = await to_thread.run_sync(node.store.room.usage)

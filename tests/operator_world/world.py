@@ -13,39 +13,21 @@ from typing import Any
 
 from apomixis_operator import actions as do
 from apomixis_operator.observed import (
-    Claim,
     Cluster,
     Job,
-    NodeSeen,
     Observed,
-    Pod,
     RingObject,
     StatefulSet,
 )
 from apomixis_operator.resources.statefulset import HELD, TEMPLATE_HASH, hash_of
 from apomixis_operator.spec import read_spec
-from apomixis_ring.model import Member, Ring
-from apomixis_ring.proof import Proof
-from apomixis_ring.transition import Report, changed
+from operator_world.seen import Volume, claim, node, pod
 
 NAME, NAMESPACE = "photos", "web"
 
 
 class ConflictError(Exception):
     """A compare-and-swap that came too late."""
-
-
-@dataclass
-class Volume:
-    """A node's disk: who it is, the ring that it has, what it has proved."""
-
-    incarnation: str
-    ring: Ring | None = None
-    blank: bool = True
-    retired_at: int = 0
-    clean_at: int = 0
-    proved_at: int = 0
-    size: int = 1 << 30
 
 
 @dataclass
@@ -84,57 +66,12 @@ class World:
             ring_error="",
             secret=self.secret,
             stateful_set=self.stateful_set,
-            pods={name: self._pod(name) for name in self.revisions},
-            claims={name: self._claim(name) for name in self.volumes},
+            pods={name: pod(self, name) for name in self.revisions},
+            claims={name: claim(self, name) for name in self.volumes},
             jobs=tuple(self.jobs),
-            nodes={name: self._node(name) for name in self.up},
+            nodes={name: node(self, name) for name in self.up},
             applied=dict(self.applied),
             default_image=image,
-        )
-
-    def _pod(self, name: str) -> Pod:
-        ordinal = int(name.rpartition("-")[2])
-        return Pod(
-            name=name,
-            uid=name,
-            ip="10.0.0.1",
-            ready=name in self.up and self.volumes[name].ring is not None,
-            revision=self.revisions[name],
-            deleting=False,
-            zone="abc"[ordinal % 3],
-            scheduled=True,
-        )
-
-    def _claim(self, name: str) -> Claim:
-        size = self.volumes[name].size
-        return Claim(f"data-{name}", self.volumes[name].incarnation, size, size, False, False)
-
-    def _node(self, name: str) -> NodeSeen:
-        volume = self.volumes[name]
-        ring = volume.ring
-        key = f"{name}@{volume.incarnation}"
-        proofs: Mapping[int, Proof] = {}
-        if ring is not None and ring.pending is not None and volume.proved_at == ring.epoch:
-            owners = {p: frozenset(ring.current[p]) for p in changed(ring)}
-            proofs = {p: Proof(ring.epoch, asked) for p, asked in owners.items()}
-        member = ring is not None and key in ring
-        left = 0 if member and ring is not None and volume.clean_at == ring.epoch else 1
-        report = Report(
-            epoch=ring.epoch if ring else 0,
-            blank=volume.blank,
-            proofs=proofs,
-            leftovers=left if member and ring is not None and ring.pending is None else 0,
-            retired=ring is not None and volume.retired_at == ring.epoch,
-        )
-        alive = frozenset(f"{n}@{self.volumes[n].incarnation}" for n in self.up)
-        known = self.ring.ring.epoch if self.ring else 0
-        return NodeSeen(
-            member=Member(name, volume.incarnation, f"http://{name}:8081"),
-            report=report,
-            ready=True,
-            caught_up=True,
-            alive=alive,
-            ring=ring if ring is not None and ring.epoch > known else None,
         )
 
     # ---- what is done
