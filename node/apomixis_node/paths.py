@@ -15,8 +15,9 @@ from apomixis_node.formats import AUTO, BY_EXTENSION, CANONICAL_EXTENSION, FORMA
 from apomixis_node.sizes import BadSize, Size, parse
 from apomixis_ring.model import is_image_id
 
-# RFC 5987 attr-char, or a percent-encoded byte that is no control, slash, backslash or delete.
-NAME = r"(?:[A-Za-z0-9!#$&+.^_`|~-]|%(?!2[fF]|5[cC]|7[fF])[2-9A-Fa-f][0-9A-Fa-f]){1,200}"
+# RFC 5987 attr-char without `#`, which no URL can carry in its path, or a percent-encoded byte that
+# is no control, slash, backslash or delete.
+NAME = r"(?:[A-Za-z0-9!$&+.^_`|~-]|%(?!2[fF]|5[cC]|7[fF])[2-9A-Fa-f][0-9A-Fa-f]){1,200}"
 SIGNATURE = r"[A-Za-z0-9_-]{22}"
 _SHAPE = re.compile(
     rf"/image/(?P<id>[^/]*)/(?P<size>[^/]*)/(?:(?P<signature>{SIGNATURE})/)?"
@@ -79,5 +80,5 @@ def file_name(name: str | None, fallback: str) -> str:
     if known[1] and (known[2] in BY_EXTENSION or known[2] in CANONICAL_EXTENSION):
         stem = stem[: -len(known[2]) - 1]
     printable = "".join(c for c in stem if c.isprintable()).strip(". ")
-    encoded = quote(printable[:60], safe="!#$&+^`|~")
+    encoded = quote(printable[:60], safe="!$&+^`|~")
     return encoded if re.fullmatch(NAME, encoded) else fallback

@@ -15,6 +15,7 @@ import PIL
 from PIL import Image
 
 from apomixis_node.about import About
+from apomixis_node.accept import named
 from apomixis_node.colour import to_srgb
 from apomixis_node.decode import Header, Limits, header_of, opened, orientation
 from apomixis_node.encode import Encoding, Frame, encode
@@ -121,35 +122,13 @@ def _unturned(
 
 
 def choose(accept: str | None, *, animated: bool, alpha: bool) -> Format:
-    """What `auto` is: AVIF, WebP, or what every browser shows.
-
-    A type counts as named only literally and with q above 0; `*/*` names nothing.
-    """
-    named = _named(accept or "")
+    """What `auto` is: AVIF, WebP, or what every browser shows."""
+    best = named(accept)
     if animated:
-        return WEBP if named & {"image/webp", "image/avif"} else GIF
-    if "image/avif" in named:
-        return AVIF
-    if "image/webp" in named:
-        return WEBP
-    return PNG if alpha else JPEG
-
-
-def _named(accept: str) -> set[str]:
-    named = set()
-    for part in accept.lower().split(","):
-        mime, *parameters = (piece.strip() for piece in part.split(";"))
-        if not any(_is_zero(p) for p in parameters):
-            named.add(mime)
-    return named
-
-
-def _is_zero(parameter: str) -> bool:
-    name, _, value = parameter.partition("=")
-    try:
-        return name.strip() == "q" and float(value) == 0
-    except ValueError:
-        return False
+        return GIF if best == "n" else WEBP
+    if best == "n":
+        return PNG if alpha else JPEG
+    return AVIF if best == "a" else WEBP
 
 
 def pipeline_tag(encoding: Encoding) -> str:
