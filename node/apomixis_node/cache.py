@@ -60,7 +60,7 @@ class Cache:
 
     def __init__(self, data: Path, tag: str, budget: int | None, reserve: int | None) -> None:
         self._data, self._tag = data, tag
-        self._root = data / "cache" / tag
+        self.root = self._root = data / "cache" / tag
         total = free_bytes(data)[0]
         self.budget = total // 10 if budget is None else budget
         self._reserve = reserve_of(data, reserve)
@@ -96,6 +96,10 @@ class Cache:
             return False
         self._put_since += len(data)
         return True
+
+    def folder(self, image_id: str) -> Path:
+        """Where the renditions of an image lie."""
+        return self._root / image_id[:3] / image_id
 
     def link(self, image_id: str, name: str, other: Path) -> bool:
         """Give a rendition another name, by which nginx finds it; whether it has it now."""

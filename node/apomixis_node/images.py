@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from anyio import to_thread
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from apomixis_node import originals, renditions
+from apomixis_node import front, originals, renditions
+from apomixis_node.accept import named
 from apomixis_node.access import check_allowed
 from apomixis_node.errors import ApiError
 from apomixis_node.formats import AUTO, BY_EXTENSION, Format
@@ -17,6 +20,7 @@ from apomixis_node.respond import Validators, byte_range, condition, image_heade
 from apomixis_node.state import Node
 
 DAY_S = 86400
+REDIRECT, ORIGINALS = "X-Accel-Redirect", "x-accel-originals"
 # Whether the stand-in or words are sent depends on Accept, whatever the URL's extension is.
 STAND_IN_HEADERS = {
     "Cache-Control": "no-store",
@@ -34,18 +38,19 @@ async def image(request: Request) -> Response:
     path = read_path(asked, max_side=settings.max_side, qualities=settings.qualities)
     size = str(path.size)
     check_allowed(size, settings.sizes)
+    keys = node.signing.key_set if node.signing.required else None
     node.signing.check(path.signature, path.image_id, size, path.extension)
     if str(path).encode("latin-1") != asked:
         return RedirectResponse(str(path), 301, {"Cache-Control": f"public, max-age={DAY_S}"})
     try:
-        return await _serve(node, request, path)
+        return await _serve(node, request, path, keys)
     except ApiError as error:
         if fallback := await _fallback(node, request, path, error):
             return fallback
         raise
 
 
-async def _serve(node: Node, request: Request, path: ImagePath) -> Response:
+async def _serve(node: Node, request: Request, path: ImagePath, keys: str | None) -> Response:
     varies = path.extension == AUTO
     if path.size.kind == "full":
         held = await originals.find(node, path.image_id)
@@ -53,6 +58,8 @@ async def _serve(node: Node, request: Request, path: ImagePath) -> Response:
             return _original(node, request, path, held)
     form = await _format(node, request, path)
     data = await renditions.rendition(node, path.image_id, path.size, form)
+    if node.settings.socket is not None and (varies or keys):
+        await to_thread.run_sync(_show, node, path, form, _accept(request), keys)
     validators = Validators(len(data), node.cache.mtime(path.image_id))
     headers = image_headers(
         validators, form.mime, _disposition(path, form), varies=varies, ranges=False
@@ -70,8 +77,24 @@ async def _format(node: Node, request: Request, path: ImagePath) -> Format:
             raise ApiError("unsupported_format", detail)
         return form
     about = await renditions.about(node, path.image_id)
-    accept = ", ".join(request.headers.getlist("accept"))
-    return choose(accept, animated=about.animated, alpha=about.alpha)
+    return choose(_accept(request), animated=about.animated, alpha=about.alpha)
+
+
+def _accept(request: Request) -> str:
+    return ", ".join(request.headers.getlist("accept"))
+
+
+def _show(node: Node, path: ImagePath, form: Format, accept: str, keys: str | None) -> None:
+    """Give the rendition the name under which nginx finds it the next time, if it has one."""
+    image_id, found_as = path.image_id, front.hit(path, form.extension, named(accept))
+    if keys is None and path.signature is None:
+        other = node.cache.folder(image_id) / found_as
+    elif keys is not None and path.signature is not None and path.size.kind != "full":
+        other = node.front.signed(keys, image_id, found_as)
+    else:
+        return
+    if node.cache.link(image_id, f"{path.size}.{form.extension}", other):
+        renditions.purge_if_lost(node, image_id)
 
 
 def _original(node: Node, request: Request, path: ImagePath, held: originals.Held) -> Response:
@@ -86,12 +109,21 @@ def _original(node: Node, request: Request, path: ImagePath, held: originals.Hel
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{held.length}"
     node.metrics.renditions.labels("original").inc()
+    if held.member is None and (prefix := _by_nginx(node, request)):
+        headers[REDIRECT] = f"{prefix}{path.image_id[:3]}/{path.image_id}.{held.extension}"
+        headers["Content-Length"] = "0"
+        return Response(None, 200, headers)
     body = (
         _nothing()
         if request.method == "HEAD"
         else originals.stream(node, path.image_id, held, start, end)
     )
     return StreamingResponse(body, 206 if part else 200, headers)
+
+
+def _by_nginx(node: Node, request: Request) -> str | None:
+    """Where nginx, through which this came, finds originals; it sends them better than we do."""
+    return request.headers.get(ORIGINALS) if node.settings.socket is not None else None
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -8,12 +8,13 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from apomixis_node import gossip, identity, logs, returning, verify
+from apomixis_node import front, gossip, identity, logs, returning, verify
 from apomixis_node.access import Secrets, Signing, UploadKeys
 from apomixis_node.app import internal_app, public_app
 from apomixis_node.cache import Cache
@@ -38,7 +39,7 @@ from apomixis_ring.model import Ring
 from apomixis_ring.rumours import Rumour, View
 
 SWEEP_S = 60.0
-KEEP_ALIVE_S = 30
+KEEP_ALIVE_S = 45  # longer than nginx keeps an idle connection
 BACKLOG = 2048
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ def build(settings: Settings) -> Node:
         peers=Peers(key, rings, secrets, settings, metrics),
         store=store,
         cache=cache,
+        front=front.Front(settings.data.absolute(), front.plan(settings), cache.root.absolute()),
         encoding=encoding,
         workers=Workers(settings),
         flights=SingleFlight(),
@@ -103,6 +105,7 @@ def _adopted(node: Node, before: Ring | None, ring: Ring) -> None:
         identity.note_seen(node.settings.data)
     node.metrics.ring_epoch.set(ring.epoch)
     node.wake.set()
+    node.front.close()
 
 
 def run(settings: Settings) -> int:
@@ -128,20 +131,21 @@ async def _serve(settings: Settings) -> None:
     node = build(settings)
     if node.upload_keys.open:
         log.warning("uploads are open: no upload keys are configured")
-    public, internal = (
-        _server(Observe(app, name, node.metrics), settings)
-        for app, name in ((public_app(node), "public"), (internal_app(node), "internal"))
-    )
-    sockets = (
-        _bind(settings.host, settings.port),
-        _bind(settings.internal_host, settings.internal_port),
-    )
+    public = _server(Observe(public_app(node), "public", node.metrics), settings, settings.socket)
+    internal = _server(Observe(internal_app(node), "internal", node.metrics), settings)
+    if settings.socket is None:
+        mine = [_bind(settings.host, settings.port)]
+    else:
+        mine = None  # uvicorn makes it
+        settings.socket.unlink(missing_ok=True)
+    peers = [_bind(settings.internal_host, settings.internal_port)]
     await node.workers.start()
-    background = [asyncio.create_task(work(node)) for work in (_sweep, returning.run, gossip.run)]
+    works = (_sweep, returning.run, gossip.run, front.run)
+    background = [asyncio.create_task(work(node)) for work in works]
     _stop_on_signals(node, public, internal)
     log.info("node started", port=settings.port, internal_port=settings.internal_port)
     try:
-        await asyncio.gather(public.serve([sockets[0]]), internal.serve([sockets[1]]))
+        await asyncio.gather(public.serve(mine), internal.serve(peers))
     finally:
         for task in background:
             task.cancel()
@@ -159,9 +163,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+def _server(app: ASGIApp, settings: Settings, path: Path | None = None) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
+        uds=str(path) if path else None,
         http=HardenedProtocol,
         ws="none",
         lifespan="off",
@@ -190,6 +195,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def _stop_on_signals(node: Node, *servers: uvicorn.Server) -> None:
     def stop() -> None:
         node.stopping = True
+        node.front.close()
         for server in servers:
             server.should_exit = True
 

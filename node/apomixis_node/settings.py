@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ByteSize, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,10 +18,8 @@ from apomixis_node.formats import BY_EXTENSION
 from apomixis_node.sizes import BadSize, parse
 from apomixis_ring.model import is_image_id
 
-if TYPE_CHECKING:
-    pass
-
 MIB = 1024 * 1024
+LONGEST_SOCKET = 107
 PREFIX = "APOMIXIS_"
 Words = Annotated[tuple[str, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -63,6 +61,11 @@ class Settings(BaseSettings):
     host: str = Field("0.0.0.0", description="Address the public listener binds.")  # noqa: S104
     port: int = Field(
         8080, ge=1, le=65535, description="Port of the public listener: users, through the Ingress."
+    )
+    socket: Path | None = Field(
+        None,
+        description="Unix socket that the public listener binds in place of its address, which "
+        "then is nginx's: `apomixis nginx` runs it.",
     )
     internal_host: str = Field(
         "0.0.0.0",  # noqa: S104
@@ -230,6 +233,13 @@ class Settings(BaseSettings):
     def _plain_name(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value):
             raise ValueError("use up to 63 letters, digits, `.`, `-` and `_`, as in `photos-0`")
+        return value
+
+    @field_validator("socket")
+    @classmethod
+    def _short_socket(cls, value: Path | None) -> Path | None:
+        if value is not None and len(os.fsencode(value)) > LONGEST_SOCKET:
+            raise ValueError(f"a socket's path has at most {LONGEST_SOCKET} bytes; use a shorter one")
         return value
 
     @field_validator("zone")

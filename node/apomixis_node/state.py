@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from apomixis_node.access import Secrets, Signing, UploadKeys
     from apomixis_node.cache import Cache
     from apomixis_node.epochs import Rings
+    from apomixis_node.front import Front
     from apomixis_node.identity import Identity
     from apomixis_node.inventory import Digests
     from apomixis_node.metrics import Metrics
@@ -38,6 +39,7 @@ class Node:
     peers: Peers
     store: Store
     cache: Cache
+    front: Front
     encoding: Encoding
     workers: Workers
     flights: SingleFlight
