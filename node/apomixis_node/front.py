@@ -3,7 +3,7 @@
     front/<plan> → shown                      the flag: there while the node is ready
     front/shown/renditions → cache/<tag>      where no signatures are asked for
     front/shown/signed → signed/<keys>        where they are: another set of keys, no hits
-    front/shown/originals/3f9 → originals/3f9 each partition that this node owns: a leftover is no answer
+    front/shown/originals/3f9 → originals/3f9 of each partition owned: a leftover is no answer
 
 `plan` names the settings that decide which URLs are answered, so that an nginx that was configured
 from others finds nothing. A start takes the flag away first.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
 import threading
 from contextlib import suppress
@@ -145,7 +144,7 @@ def _owned(ring: Ring, key: str) -> frozenset[str]:
 
 
 def _point(link: Path, target: Path | None) -> None:
-    if target is not None and link.is_symlink() and os.readlink(link) == str(target):
+    if target is not None and link.is_symlink() and link.readlink() == target:
         return
     link.unlink(missing_ok=True)
     if target is not None:

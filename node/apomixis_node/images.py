@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from anyio import to_thread
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -20,7 +19,8 @@ from apomixis_node.respond import Validators, byte_range, condition, image_heade
 from apomixis_node.state import Node
 
 DAY_S = 86400
-REDIRECT, ORIGINALS = "X-Accel-Redirect", "x-accel-originals"
+REDIRECT, ORIGINALS = "X-Accel-Redirect", "X-Accel-Originals"
+CHANGED = ApiError("precondition_failed", "The picture is not the one that your request names.")
 # Whether the stand-in or words are sent depends on Accept, whatever the URL's extension is.
 STAND_IN_HEADERS = {
     "Cache-Control": "no-store",
@@ -138,7 +138,7 @@ def _disposition(path: ImagePath, form: Format) -> str:
 
 def _without_body(status: int, headers: dict[str, str]) -> Response:
     if status == 412:
-        raise ApiError("precondition_failed", "The picture is not the one that your request names.")
+        raise ApiError(CHANGED.code, CHANGED.detail)
     not_modified = {k: v for k, v in headers.items() if k != "Content-Type"}
     return Response(status_code=status, headers=not_modified)
 

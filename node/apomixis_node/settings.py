@@ -239,7 +239,7 @@ class Settings(BaseSettings):
     @classmethod
     def _short_socket(cls, value: Path | None) -> Path | None:
         if value is not None and len(os.fsencode(value)) > LONGEST_SOCKET:
-            raise ValueError(f"a socket's path has at most {LONGEST_SOCKET} bytes; use a shorter one")
+            raise ValueError(f"a socket's path has at most {LONGEST_SOCKET} bytes")
         return value
 
     @field_validator("zone")

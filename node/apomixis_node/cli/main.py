@@ -7,6 +7,7 @@ from inspect import cleandoc
 import typer
 
 from apomixis_node.cli.configuration import configuration
+from apomixis_node.cli.nginx import nginx, nginx_config
 from apomixis_node.cli.node import node
 from apomixis_node.cli.put import put
 from apomixis_node.cli.scale import replace, scale
@@ -33,6 +34,6 @@ app = typer.Typer(
         apomixis url 3f9c0a…e1 300w
     """),
 )
-for command in (up, put, url, status, scale, replace, verify, rebalance, node):
+for command in (up, put, url, status, scale, replace, verify, rebalance, node, nginx, nginx_config):
     app.command()(command)
 app.command(hidden=True)(configuration)
