@@ -68,6 +68,7 @@ class Cluster:
         zones: Sequence[str] = (),
         restart: bool = True,
         port: int | None = None,
+        nginx: bool = False,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -82,6 +83,7 @@ class Cluster:
         self._arguments = [f"{o}={v}" for o, v in options.items() if v is not None]
         self._arguments += [f"--zones={','.join(zones)}"] if zones else []
         self._arguments += [] if restart else ["--no-restart"]
+        self._arguments += ["--nginx" if nginx else "--no-nginx"]
         self._arguments += arguments
         self._process: subprocess.Popen[bytes] | None = None
 

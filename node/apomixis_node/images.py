@@ -107,11 +107,13 @@ def _original(node: Node, request: Request, path: ImagePath, held: originals.Hel
     start, end = part or (0, held.length)
     headers["Content-Length"] = str(end - start)
     if part:
+        del headers["Accept-Ranges"]  # as nginx does
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{held.length}"
     node.metrics.renditions.labels("original").inc()
     if held.member is None and (prefix := _by_nginx(node, request)):
         headers[REDIRECT] = f"{prefix}{path.image_id[:3]}/{path.image_id}.{held.extension}"
-        headers["Content-Length"] = "0"
+        headers |= {"Content-Length": "0"}
+        headers.pop("Accept-Ranges", None)  # nginx says so itself
         return Response(None, 200, headers)
     body = (
         _nothing()
@@ -139,7 +141,8 @@ def _disposition(path: ImagePath, form: Format) -> str:
 def _without_body(status: int, headers: dict[str, str]) -> Response:
     if status == 412:
         raise ApiError(CHANGED.code, CHANGED.detail)
-    not_modified = {k: v for k, v in headers.items() if k != "Content-Type"}
+    left_out = ("Content-Type", "Accept-Ranges")  # as nginx does
+    not_modified = {k: v for k, v in headers.items() if k not in left_out}
     return Response(status_code=status, headers=not_modified)
 
 

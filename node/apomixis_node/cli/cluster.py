@@ -20,9 +20,10 @@ from apomixis_node.cli.folder import Entry, Folder
 from apomixis_node.cli.introduction import Introduction, NotHeardError
 from apomixis_node.cli.keeping import Shape, first_ring, keep_addresses, stranger
 from apomixis_node.cli.operating import BUSY_S, REST_S, Operator, Teller
-from apomixis_node.cli.processes import Ended, Keeper, Spec
+from apomixis_node.cli.processes import NGINX, Ended, Keeper, Spec
 from apomixis_node.cli.terminal import Failure, out, say
 from apomixis_node.cli.volumes import lost_volumes, put_away, wanted_names
+from apomixis_node.front import close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,7 @@ class Cluster:
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._failure: Failure | None = None
         self._keepers: dict[str, Keeper] = {}
+        self._fronts: dict[str, Keeper] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._teller = Teller()
 
@@ -80,7 +82,7 @@ class Cluster:
                 self._keep(name)
             acting = [self._group.create_task(self._lead())]
             await self._until_stopped()
-            for keeper in self._keepers.values():
+            for keeper in (*self._fronts.values(), *self._keepers.values()):
                 keeper.end()
             for task in (*acting, *self._introducing.values()):
                 task.cancel()
@@ -102,10 +104,31 @@ class Cluster:
         )
         self._keepers[name] = keeper
         self._running[name] = self._group.create_task(keeper.run())
+        if spec.socket:
+            self._keep_nginx(spec)
+
+    def _keep_nginx(self, spec: Spec) -> None:
+        keeper = Keeper(
+            spec,
+            spec.environment(self._cluster, self._folder.secret_file),
+            restart=True,
+            hurry=self._hurry,
+            on_start=lambda _: None,
+            on_end=lambda spec, ended, delay: say(
+                f"nginx of {spec.name} {ended}; it starts again in {delay:.1f} s. "
+                f"Its log: {spec.log}",
+                "yellow",
+            ),
+            program=NGINX,
+        )
+        self._fronts[spec.name] = keeper
+        self._group.create_task(keeper.run())
 
     async def _end(self, name: str) -> None:
         """End a node for good; its folder stays."""
         keeper = self._keepers.pop(name, None)
+        if nginx := self._fronts.pop(name, None):
+            nginx.end()
         if keeper is not None:
             keeper.end()
             await self._running.pop(name)
@@ -143,6 +166,7 @@ class Cluster:
 
     def _ended(self, spec: Spec, ended: Ended, delay: float | None) -> None:
         self._introducing[spec.name].cancel()
+        close(spec.data)  # nginx serves for a node that lives
         self._write()
         if ended.status == CANT_RUN:
             self._refused.add(spec.name)
@@ -232,11 +256,13 @@ class Cluster:
             title=f"{table.replication} copies, {table.write_quorum} before 201",
             title_justify="left",
         )
-        for heading in ("node", "open", "zone", "process"):
+        for heading in ("node", "open", "zone", "process", "in front"):
             grid.add_column(heading, overflow="fold")
         for entry in self._entries():
             pid = str(entry.pid) if entry.pid else "not running"
-            grid.add_row(entry.name, entry.public_url, entry.zone or "-", pid)
+            nginx = self._fronts.get(entry.name)
+            front = f"nginx, {nginx.pid or 'not running'}" if nginx else "-"
+            grid.add_row(entry.name, entry.public_url, entry.zone or "-", pid, front)
         out.print(grid)
         say("Open any of these and drop a photograph on the page. Ctrl-C ends all.")
 

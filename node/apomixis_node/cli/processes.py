@@ -40,6 +40,7 @@ class Spec:
     zone: str
     data: Path
     log: Path
+    socket: Path | None = None  # between nginx and the node; None: the node serves by itself
 
     @property
     def public_url(self) -> str:
@@ -65,18 +66,23 @@ class Spec:
 
     def environment(self, cluster: str, secret_file: Path) -> dict[str, str]:
         """The settings of this node; every other variable is handed on."""
-        return os.environ | {
-            "APOMIXIS_NAME": self.name,
-            "APOMIXIS_CLUSTER": cluster,
-            "APOMIXIS_ZONE": self.zone,
-            "APOMIXIS_DATA": str(self.data),
-            "APOMIXIS_HOST": self.host,
-            "APOMIXIS_PORT": str(self.port),
-            "APOMIXIS_INTERNAL_HOST": self.internal_host,
-            "APOMIXIS_INTERNAL_PORT": str(self.internal_port),
-            "APOMIXIS_INTERNAL_URL": self.internal_url,
-            "APOMIXIS_SECRET_FILE": str(secret_file),
-        }
+        socket = {"APOMIXIS_SOCKET": str(self.socket)} if self.socket else {}
+        return (
+            os.environ
+            | socket
+            | {
+                "APOMIXIS_NAME": self.name,
+                "APOMIXIS_CLUSTER": cluster,
+                "APOMIXIS_ZONE": self.zone,
+                "APOMIXIS_DATA": str(self.data),
+                "APOMIXIS_HOST": self.host,
+                "APOMIXIS_PORT": str(self.port),
+                "APOMIXIS_INTERNAL_HOST": self.internal_host,
+                "APOMIXIS_INTERNAL_PORT": str(self.internal_port),
+                "APOMIXIS_INTERNAL_URL": self.internal_url,
+                "APOMIXIS_SECRET_FILE": str(secret_file),
+            }
+        )
 
 
 def busy_port(specs: tuple[Spec, ...]) -> str | None:
@@ -124,8 +130,20 @@ class Ended:
         return f"ended with status {self.status}"
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run for a spec: a command of ours, and the signal that ends it in order."""
+
+    command: tuple[str, ...]
+    end: signal.Signals
+
+
+NODE = Program(("node", "--end-with-stdin"), signal.SIGTERM)
+NGINX = Program(("nginx", "--end-with-parent"), signal.SIGQUIT)
+
+
 class Keeper:
-    """Keeps one node running until told to end it."""
+    """Keeps one node, or the nginx in front of it, running until told to end it."""
 
     def __init__(
         self,
@@ -136,6 +154,7 @@ class Keeper:
         hurry: asyncio.Event,
         on_start: Callable[[Spec], None],
         on_end: Callable[[Spec, Ended, float | None], None],
+        program: Program = NODE,
     ) -> None:
         """`on_start` is told of each new process, `on_end` of its death and the delay after it.
 
@@ -147,6 +166,7 @@ class Keeper:
         self._hurry = hurry
         self._on_start = on_start
         self._on_end = on_end
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
 
@@ -182,6 +202,9 @@ class Keeper:
         gone = asyncio.create_task(process.wait())
         if not await _first(gone, self._ending):
             await self._terminate(process, gone)
+        await gone
+        with suppress(ProcessLookupError):  # what a killed one has left behind
+            os.killpg(process.pid, signal.SIGKILL)
         return Ended(await gone, time.monotonic() - began)
 
     async def _start(self) -> asyncio.subprocess.Process:
@@ -189,7 +212,7 @@ class Keeper:
         with self.spec.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches `up` alone, which ends its nodes.
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "apomixis_node", "node", "--end-with-stdin"),
+                *(sys.executable, "-m", "apomixis_node", *self._program.command),
                 env=dict(self._environment),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
@@ -201,7 +224,7 @@ class Keeper:
         self, process: asyncio.subprocess.Process, gone: asyncio.Task[int]
     ) -> None:
         with suppress(ProcessLookupError):
-            process.terminate()
+            process.send_signal(self._program.end)
         if not await _first(gone, self._hurry, within=GRACE_S):
             with suppress(ProcessLookupError):
                 process.kill()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +14,10 @@ import typer
 from apomixis_node.cli.cluster import Cluster
 from apomixis_node.cli.folder import Folder
 from apomixis_node.cli.keeping import Shape, Wanted, shape
+from apomixis_node.cli.nginx import program
 from apomixis_node.cli.processes import LOOPBACK, MOST_NODES, Spec, busy_port, ordinal
 from apomixis_node.cli.terminal import Failure
+from apomixis_node.settings import LONGEST_SOCKET
 
 DEFAULT_PORT = 8080
 INTERNAL_PORTS_AFTER = 100
@@ -58,6 +63,13 @@ def up(
     restart: Annotated[
         bool, typer.Option("--restart/--no-restart", help="Start a node again when it dies.")
     ] = True,
+    nginx: Annotated[
+        bool | None,
+        typer.Option(
+            "--nginx/--no-nginx",
+            help="Put nginx in front of every node.  [default: where it is installed]",
+        ),
+    ] = None,
 ) -> None:
     """Run a cluster on this machine: real nodes, one process and one data folder each.
 
@@ -75,7 +87,8 @@ def up(
 
     Ctrl-C ends all nodes, a second one at once. `DIR/cluster.json` lists each node's name, URLs,
     zone and process id; `DIR/node-0.log` is what node-0 said. Environment variables that begin
-    with `APOMIXIS_` reach every node.
+    with `APOMIXIS_` reach every node. Where nginx is installed, it stands in front of every node
+    and serves by itself what is on disk.
     """
     folder = Folder(data.absolute())
     wanted = Wanted(nodes, replication, write_quorum, _words(zones))
@@ -83,7 +96,10 @@ def up(
         kept = folder.ring()
         wanted_shape = shape(wanted, kept, folder.wanted())
         first = port or _kept_port(folder) or DEFAULT_PORT
-        make = _Specs(folder, wanted_shape, host, first)
+        installed = program() is not None
+        if nginx and not installed:
+            raise Failure("nginx is not installed; leave --nginx out.")
+        make = _Specs(folder, wanted_shape, host, first, nginx=installed and nginx is not False)
         if sentence := busy_port(tuple(make(name) for name in wanted_shape.names)):
             raise Failure(f"{sentence}. End what listens there, or choose others with --port.")
         if not folder.wanted():
@@ -107,8 +123,9 @@ def _kept_port(folder: Folder) -> int | None:
 class _Specs:
     """Makes the spec of a node from its name: node-2 has the third ports."""
 
-    def __init__(self, folder: Folder, shape: Shape, host: str, first: int) -> None:
+    def __init__(self, folder: Folder, shape: Shape, host: str, first: int, *, nginx: bool) -> None:
         self._folder, self._shape, self._host, self._first = folder, shape, host, first
+        self._nginx = nginx
         self(shape.names[-1])
 
     def __call__(self, name: str) -> Spec:
@@ -126,4 +143,14 @@ class _Specs:
             zone=self._shape.zone(name),
             data=self._folder.data(name),
             log=self._folder.log(name),
+            socket=_socket(self._folder.data(name)) if self._nginx else None,
         )
+
+
+def _socket(data: Path) -> Path:
+    """In the data folder; where its path is too long for a socket, among the temporary files."""
+    path = data / "public.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"apomixis-{os.geteuid()}-{name}.sock"
