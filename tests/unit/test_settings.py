@@ -23,6 +23,7 @@ WRONG = {
     "INTERNAL_PORT": ["0", "65536", "x"],
     "INTERNAL_URL": ["photos-0:8081", "ftp://x:1", "http://x:1/path", "http://"],
     "SECRET_FILE": [""],
+    "SOCKET": ["/" + "x" * 107],
     "MAX_BYTES": ["0", "-5", "many", "5 miles"],
     "MAX_PIXELS": ["0", "1.5", "x"],
     "FORMATS": ["jpg,svg", "jpeg"],
