@@ -1,0 +1,122 @@
+"""The resource and the samples: what the schema says, and that each sample is as it wants it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from apomixis_operator.conditions import REASONS
+from apomixis_operator.resources.names import GROUP, KIND, PLURAL, VERSION
+from apomixis_operator.spec import read_spec
+from chart.fields import FIELDS_FILE, table
+
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "charts/apomixis-crds/templates/apomixisclusters.yaml"
+SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"))
+HANDED_ON = ("raw", "uploads", "renditions", "service")  # as they were written
+HELM = Path.home() / ".cache/apomixis/kube/1.36.2/helm"
+
+
+def crd() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(CRD.read_text())
+    return found
+
+
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return found
+
+
+def test_the_resource_has_the_names_that_the_operator_uses() -> None:
+    spec = crd()["spec"]
+    assert (spec["group"], spec["names"]["kind"], spec["names"]["plural"]) == (GROUP, KIND, PLURAL)
+    assert spec["names"]["shortNames"] == ["apx"]
+    version = spec["versions"][0]
+    assert version["name"] == VERSION
+    assert version["subresources"]["scale"]["specReplicasPath"] == ".spec.replicas"
+
+
+def test_replicas_has_no_default_and_is_required() -> None:
+    spec = schema()["properties"]["spec"]
+    assert "default" not in spec["properties"]["replicas"]
+    assert set(spec["required"]) == {"replicas", "storage"}
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_samples_are_valid_and_readable(path: Path) -> None:
+    for body in yaml.safe_load_all(path.read_text()):
+        if body["kind"] != KIND:
+            continue
+        jsonschema.validate(body, without_int_or_string(schema()))
+        spec = read_spec(body["spec"])
+        assert spec.replicas >= spec.replication >= spec.write_quorum
+
+
+def without_int_or_string(value: Any) -> Any:
+    """Kubernetes looks at a quantity's pattern only where it is a string, as JSON Schema does."""
+    if isinstance(value, dict):
+        return {k: without_int_or_string(v) for k, v in value.items() if k != "format"}
+    return [without_int_or_string(v) for v in value] if isinstance(value, list) else value
+
+
+def test_defaults_of_the_schema_are_the_operators() -> None:
+    least = read_spec({"replicas": 3, "storage": {"size": "1Gi"}})
+    full = with_defaults(
+        schema()["properties"]["spec"], {"replicas": 3, "storage": {"size": "1Gi"}}
+    )
+    filled = read_spec(full)
+    different = {
+        name: (value, getattr(filled, name))
+        for name, value in vars(least).items()
+        if value != getattr(filled, name)
+        and name not in ("raw", "uploads", "renditions", "service")
+    }
+    assert not different
+
+
+def with_defaults(properties: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    """What the API server stores: defaults filled in where their parent is there."""
+    found = dict(value)
+    for name, child in properties.get("properties", {}).items():
+        if name not in found and "default" in child:
+            found[name] = child["default"]
+        if isinstance(found.get(name), dict) and "properties" in child:
+            found[name] = with_defaults(child, found[name])
+    return found
+
+
+def test_the_fields_in_the_documentation_are_those_of_the_resource() -> None:
+    text = FIELDS_FILE.read_text()
+    assert table(schema()) in text, "run: python -m chart.fields"
+
+
+def test_every_reason_to_be_blocked_has_a_runbook() -> None:
+    there = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} - {"README"}
+    assert there == set(REASONS)
+
+
+def test_the_chart_renders_under_helm(tmp_path: Path) -> None:
+    if not HELM.exists():
+        pytest.skip("helm is not here: the tests on a cluster build it")
+    chart = str(ROOT / "charts/apomixis")
+    subprocess.run([HELM, "lint", "--strict", chart], check=True, capture_output=True)
+    command = [HELM, "template", "apomixis", chart, "--kube-version=1.36.2", "--namespace=web"]
+    for more in ([], ["--set=clusterWide=true"], ["--set=rbac.readNodes=false"]):
+        done = subprocess.run([*command, *more], check=True, capture_output=True, text=True)
+        bodies = [body for body in yaml.safe_load_all(done.stdout) if body]
+        least_rights(bodies)
+    assert tmp_path.exists()
+
+
+def least_rights(bodies: list[dict[str, Any]]) -> None:
+    for body in bodies:
+        for rule in body.get("rules") or ():
+            assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+            if "secrets" in rule["resources"]:
+                assert set(rule["verbs"]) == {"get", "create"}
+            assert "pods/exec" not in rule["resources"]
