@@ -134,6 +134,8 @@ def service_monitor(cluster: Cluster, spec: Spec) -> dict[str, Any] | None:
         "metadata": metadata,
         "spec": {
             "selector": {"matchLabels": names.selector(cluster.name)},
+            # The label by which the chart's alerts and dashboard tell clusters apart.
+            "podTargetLabels": ["app.kubernetes.io/instance"],
             "endpoints": [{"port": "internal", "path": "/metrics"}],
         },
     }
