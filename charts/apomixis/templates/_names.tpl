@@ -20,11 +20,11 @@
 {{- define "apomixis.selector" -}}
 app.kubernetes.io/name: apomixis-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
 {{- end }}
 
 {{- define "apomixis.labels" -}}
 {{ include "apomixis.selector" . }}
-app.kubernetes.io/component: operator
 app.kubernetes.io/part-of: apomixis
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "apomixis.image" -}}
 {{- if .image.digest }}{{ printf "%s@%s" .image.repository .image.digest }}
-{{- else }}{{ printf "%s:%s" .image.repository (default .default .image.tag) }}{{ end }}
+{{- else }}{{ printf "%s:%v" .image.repository (default .default .image.tag) }}{{ end }}
 {{- end }}
 
 {{- /* Namespaces with clusters, as JSON; empty where all of them are watched. */ -}}
