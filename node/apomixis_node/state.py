@@ -73,6 +73,8 @@ class Node:
 
     @property
     def ready(self) -> bool:
-        """Has a ring, has heard enough tombstones of what it owns, isn't on its way out."""
+        """Has a ring, has heard enough tombstones of what it owns, is not on its way out."""
         ring = self.rings.known
-        return ring is not None and self.knowledge.ready(ring) and not self.stopping
+        if ring is None or self.stopping or self.retired_at == ring.epoch:
+            return False
+        return self.knowledge.ready(ring)

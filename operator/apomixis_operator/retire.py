@@ -37,6 +37,9 @@ def _drain(seen: Observed, ring: RingObject) -> Plan | None:
             why = f"{pod} has handed over all it held; it is drained."
             after = replace(ring, retiring=(*ring.retiring, key))
             return Plan((SwapRing(ring, after, why),), "Retiring", "Draining", why)
+        if seen.pods[pod].ready:
+            sentence = f"{pod} is taken out of service before it is drained."
+            return Plan((), "Retiring", "Draining", sentence)
         sentence = f"{pod} sets aside what it holds, and leaves."
         ask = AskNode(pod, node.member, "drain", ring.ring.epoch)
         return Plan((ask,), "Retiring", "Draining", sentence)

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     namespace: str = Field("default", description="Where the operator itself runs.")
     name: str = Field("apomixis-operator", description="What it is called in Events.")
     read_nodes: bool = Field(False, description="Whether it may read Nodes, for zones.")
-    nginx: bool = Field(False, description="Whether nginx runs in front of every node.")
+    nginx: bool = Field(True, description="Whether nginx runs in front of every node.")
     port: int = Field(8080, description="Port of /healthz and /metrics.")
     log_level: str = Field("info", description="Least level logged.")
     idle_s: float = Field(60.0, gt=0, description="Seconds between two looks at rest.")

@@ -31,11 +31,13 @@ class Volume:
 def pod(world: World, name: str) -> Pod:
     """A pod as the API server has it."""
     ordinal = int(name.rpartition("-")[2])
+    volume = world.volumes[name]
+    leaving = volume.ring is not None and volume.retired_at == volume.ring.epoch
     return Pod(
         name=name,
         uid=name,
         ip="10.0.0.1",
-        ready=name in world.up and world.volumes[name].ring is not None,
+        ready=name in world.up and volume.ring is not None and not leaving,
         revision=world.revisions[name],
         deleting=False,
         zone="abc"[ordinal % 3],

@@ -18,6 +18,7 @@ UID = 10001
 GRACE_S = 120
 DRAIN_S = 5  # endpoints lag behind a pod's end: refused connections otherwise
 SECRET = "/etc/apomixis/secret"  # noqa: S105  a path
+SOCKET = "/data/node.sock"
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -64,7 +65,7 @@ def _pod_spec(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[
     }
     if nginx:
         found["initContainers"] = [{**node, "restartPolicy": "Always"}]
-        found["containers"] = [_nginx(spec, image)]
+        found["containers"] = [_nginx(cluster, spec, image)]
     else:
         found["containers"] = [node]
     if spec.pull_secrets:
@@ -82,7 +83,7 @@ def _node(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[str,
         "imagePullPolicy": spec.pull_policy,
         "command": ["apomixis", "node"],
         "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
-        "env": _environment(),
+        "env": _environment(nginx=nginx),
         "ports": ports,
         "resources": dict(spec.resources),
         "securityContext": RESTRICTED,
@@ -96,11 +97,11 @@ def _node(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[str,
     return node
 
 
-def _environment() -> list[dict[str, Any]]:
+def _environment(*, nginx: bool) -> list[dict[str, Any]]:
     def field(name: str, path: str) -> dict[str, Any]:
         return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
-    return [
+    found = [
         field("APOMIXIS_NAME", "metadata.name"),
         field("POD_IP", "status.podIP"),
         field("APOMIXIS_ZONE", f"metadata.labels['{ZONE_LABEL}']"),
@@ -109,17 +110,23 @@ def _environment() -> list[dict[str, Any]]:
         {"name": "APOMIXIS_DATA", "value": "/data"},
         {"name": "TMPDIR", "value": "/data/tmp"},
     ]
+    if nginx:
+        found.append({"name": "APOMIXIS_SOCKET", "value": SOCKET})
+    return found
 
 
-def _nginx(spec: Spec, image: str) -> dict[str, Any]:
+def _nginx(cluster: Cluster, spec: Spec, image: str) -> dict[str, Any]:
+    """It makes its configuration from the node's own settings."""
     return {
         "name": "nginx",
         "image": image,
         "imagePullPolicy": spec.pull_policy,
         "command": ["apomixis", "nginx"],
+        "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
+        "env": _environment(nginx=True),
         "ports": [{"name": "http", "containerPort": names.PUBLIC_PORT}],
         "securityContext": RESTRICTED,
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "volumeMounts": _mounts(spec),
         "readinessProbe": _probe("/readyz", "http", periodSeconds=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_S}}},
     }
