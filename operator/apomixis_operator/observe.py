@@ -168,6 +168,7 @@ def _pod(body: Object, cluster: Cluster, machine: Object | None, *, gone: bool) 
     if zone is None and machine is not None:
         zone = (machine["metadata"].get("labels") or {}).get(key)
     conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
+    since = {c["type"]: c.get("lastTransitionTime") for c in status.get("conditions") or ()}
     containers = [
         *(status.get("initContainerStatuses") or ()),
         *(status.get("containerStatuses") or ()),
@@ -188,6 +189,7 @@ def _pod(body: Object, cluster: Cluster, machine: Object | None, *, gone: bool) 
         scheduled=conditions.get("PodScheduled") == "True",
         node_gone=gone,
         gone_since=_seconds(deleted) if gone and deleted else None,
+        ready_changed=_seconds(since["Ready"]) if since.get("Ready") else 0.0,
         waiting=next((why for why in waiting if why not in ordinary), ""),
     )
 

@@ -61,6 +61,7 @@ class Pod:
     scheduled: bool
     node_gone: bool = False  # its machine is gone, or fenced by the out-of-service taint
     gone_since: float | None = None  # when its end was asked for, of a pod whose machine is gone
+    ready_changed: float = 0.0  # when `ready` became what it is
     waiting: str = ""  # why a container waits: ImagePullBackOff, CrashLoopBackOff, …
 
 

@@ -13,6 +13,9 @@ from apomixis_operator.actions import AskNode, DeleteClaim, Plan, SwapRing
 from apomixis_operator.children import replicas
 from apomixis_operator.observed import Observed, RingObject
 
+# Endpoints, proxies and Ingress controllers lag behind a pod that is not Ready any more.
+UNPUBLISHED_S = 15.0
+
 
 def plan(seen: Observed) -> Plan | None:
     """One step for one node; None where nobody has left."""
@@ -37,7 +40,7 @@ def _drain(seen: Observed, ring: RingObject) -> Plan | None:
             why = f"{pod} has handed over all it held; it is drained."
             after = replace(ring, retiring=(*ring.retiring, key))
             return Plan((SwapRing(ring, after, why),), "Retiring", "Draining", why)
-        if seen.pods[pod].ready:
+        if seen.pods[pod].ready or seen.now - seen.pods[pod].ready_changed < UNPUBLISHED_S:
             sentence = f"{pod} is taken out of service before it is drained."
             return Plan((), "Retiring", "Draining", sentence)
         sentence = f"{pod} sets aside what it holds, and leaves."
