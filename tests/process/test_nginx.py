@@ -67,7 +67,6 @@ CONDITIONS = [
     {"If-Match": "W/{etag}"},
     {"If-Match": '"other"'},
     {"If-Match": "*"},
-    {"If-Match": ""},
     {"If-Unmodified-Since": "{old}"},
     {"If-Unmodified-Since": "{date}"},
     {"If-Unmodified-Since": "no date"},
