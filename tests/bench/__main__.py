@@ -63,6 +63,10 @@ def _measure(
             if only != "cold" and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
                     found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)
+                if peers.nginx_program():
+                    fronted = folder / "fronted"
+                    with ours(photos, fronted / "images", nginx=True) as front:
+                        found += serving.rows([front], photos[0], fronted, quick=quick)
             if only != "hot":
                 found += rendering.rows(contenders, photos, quick=quick)
     return found

@@ -17,6 +17,7 @@ from PIL import Image
 from bench import peers
 from bench.photographs import Photograph
 from cluster import Cluster
+from pair import flagged
 
 OURS = "Apomixis, no nginx"
 
@@ -92,6 +93,7 @@ def ours(
     *,
     checkout: Path | None = None,
     log_level: str = "warning",
+    nginx: bool = False,
 ) -> Iterator[Contender]:
     """One node with an own folder, of this checkout or of another one.
 
@@ -103,7 +105,7 @@ def ours(
     with ExitStack() as stack:
         with peers.on_core(peers.SERVERS):
             cluster = stack.enter_context(
-                Cluster(data, nodes=1, replication=1, environment=environment)
+                Cluster(data, nodes=1, replication=1, environment=environment, nginx=nginx)
             )
         base, pid = cluster.urls[0], cluster.nodes[0].pid
         assert pid is not None, cluster.said
@@ -114,7 +116,12 @@ def ours(
             ).json()["hash"]
             for p in photos
         }
+        if nginx:
+            folder = data / "node-0"
+            cluster.wait(lambda: flagged(folder), "nginx to serve what is on the disk")
+            pid = int((folder / "nginx" / "nginx.pid").read_text())
         name = f"Apomixis of {checkout}" if checkout else OURS
+        name = "Apomixis, nginx in front" if nginx else name
         name += ", a log line for each request" if log_level == "info" else ""
         yield Contender(
             name, pid, lambda photo, kind, n: f"{base}/image/{ids[photo.what]}/{kind.ours(n)}/x.jpg"

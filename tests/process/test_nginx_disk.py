@@ -101,6 +101,16 @@ def test_while_the_node_is_down_nothing_is_served_and_it_is_said_why(plain: Pair
     plain.hit(path)
 
 
+def test_up_says_so_and_ends_it(tmp_path: Path) -> None:
+    running = pair(tmp_path / "images")
+    found = next(running)
+    master = int((data(found) / "nginx" / "nginx.pid").read_text())
+    assert f"nginx, {master}" in found.cluster.said
+    processes = [psutil.Process(master), *psutil.Process(master).children()]
+    assert next(running, None) is None
+    assert not any(process.is_running() for process in processes)
+
+
 def test_a_killed_nginx_starts_again(plain: Pair) -> None:
     master = int((data(plain) / "nginx" / "nginx.pid").read_text())
     assert psutil.Process(master).name() == "nginx"
