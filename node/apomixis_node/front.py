@@ -1,18 +1,20 @@
 """What nginx, in front of this node, may serve from its disk by itself; the node decides, by links.
 
-    front/<plan> → shown                      the flag: there while the node is ready
-    front/shown/renditions → cache/<tag>      where no signatures are asked for
-    front/shown/signed → signed/<keys>        where they are: another set of keys, no hits
-    front/shown/originals/3f9 → originals/3f9 of each partition owned: a leftover is no answer
+    front/<plan>.renditions → cache/<tag>     where no signatures are asked for
+    front/<plan>.signed → signed/<keys>       where they are: another set of keys, no hits
+    front/<plan>.originals → front/owned
+    front/owned/3f9 → originals/3f9           of each partition owned: a leftover is no answer
 
-`plan` names the settings that decide which URLs are answered, so that an nginx that was configured
-from others finds nothing. A start takes the flag away first.
+The first three are flags, there while the node is ready; a start takes them away first. `plan`
+names the settings that decide which URLs are answered, so that an nginx that was configured from
+others finds nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import threading
 from contextlib import suppress
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from apomixis_node.state import Node
     from apomixis_ring.model import Ring
 
-FOLDER, SHOWN = "front", "shown"
+FOLDER, OWNED = "front", "owned"
 RENDITIONS, ORIGINALS = "renditions", "originals"
 LOOK_EVERY_S = 0.5
 
@@ -46,9 +48,9 @@ def plan(settings: Settings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def root(settings: Settings) -> Path:
-    """The folder that nginx looks in."""
-    return settings.data.absolute() / FOLDER / plan(settings)
+def root(settings: Settings, what: str) -> Path:
+    """The folder in which nginx looks for renditions, signed ones or originals."""
+    return settings.data.absolute() / FOLDER / f"{plan(settings)}.{what}"
 
 
 def close(data: Path) -> None:
@@ -75,14 +77,12 @@ class _View:
 
 
 class Front:
-    """The links of one volume. `look` is set when there may be something to change."""
+    """The links of one volume; `look` is set when there may be something to change."""
 
     def __init__(self, data: Path, plan: str, cache_root: Path) -> None:
         close(data)
         self.look = asyncio.Event()
-        self._data, self._cache = data, cache_root
-        self._shown = data / FOLDER / SHOWN
-        self._flag = data / FOLDER / plan
+        self._data, self._cache, self._plan = data, cache_root, plan
         self._closing = threading.Lock()
         self._closed = 0
         self._view: _View | None = None
@@ -91,6 +91,7 @@ class Front:
         """Take the flag away, and begin to look at what may be served now."""
         with self._closing:
             self._closed += 1
+            self._view = None
             close(self._data)
         self.look.set()
 
@@ -102,34 +103,37 @@ class Front:
         """Bring the links and the flag to what the node may serve now. Raises OSError."""
         ring = node.rings.known
         if not node.ready or ring is None:
-            if self._flag.is_symlink():
+            if self._view is not None:
                 self.close()
             return
         keys = node.signing.key_set if node.signing.required else None
         view = _View(keys, _owned(ring, node.key))
-        if view != self._view or not self._flag.is_symlink():
+        if view != self._view:
             await to_thread.run_sync(self._open, view, self._closed)
 
     def _open(self, view: _View, closed: int) -> None:
-        if self._view is not None and view.keys != self._view.keys:
-            with self._closing:
-                close(self._data)
-        originals = self._shown / ORIGINALS
-        make_folder(originals, durable=False)
-        there = {p.name for p in originals.iterdir()}
-        wanted = frozenset() if view.keys else view.owned
+        with self._closing:
+            self._view = None
+            close(self._data)
+        owned = self._data / FOLDER / OWNED
+        make_folder(owned, durable=False)
+        there, wanted = {p.name for p in owned.iterdir()}, view.owned
         for name in there - wanted:
-            (originals / name).unlink()
+            (owned / name).unlink()
         for name in wanted - there:
-            (originals / name).symlink_to(self._data / ORIGINALS / name)
-        _point(self._shown / RENDITIONS, None if view.keys else self._cache)
-        _point(self._shown / SIGNED, self._data / SIGNED / view.keys if view.keys else None)
+            (owned / name).symlink_to(Path("..", "..", ORIGINALS, name))
         self._forget_others(view.keys)
         with self._closing:
             if closed == self._closed:
                 self._view = view
-                if not self._flag.is_symlink():
-                    self._flag.symlink_to(SHOWN)
+                for what, target in self._flags(view.keys).items():
+                    flag = self._data / FOLDER / f"{self._plan}.{what}"
+                    flag.symlink_to(os.path.relpath(target, flag.parent))
+
+    def _flags(self, keys: str | None) -> dict[str, Path]:
+        if keys is not None:
+            return {SIGNED: self._data / SIGNED / keys}
+        return {RENDITIONS: self._cache, ORIGINALS: self._data / FOLDER / OWNED}
 
     def _forget_others(self, keys: str | None) -> None:
         """Hits under another set of keys are no hits any more."""
@@ -141,14 +145,6 @@ class Front:
 
 def _owned(ring: Ring, key: str) -> frozenset[str]:
     return frozenset(name_of(p) for p, row in enumerate(ring.current) if key in row)
-
-
-def _point(link: Path, target: Path | None) -> None:
-    if target is not None and link.is_symlink() and link.readlink() == target:
-        return
-    link.unlink(missing_ok=True)
-    if target is not None:
-        link.symlink_to(target)
 
 
 async def run(node: Node) -> None:

@@ -46,7 +46,8 @@ def configuration(settings: Settings) -> str:
     return _template().render(
         settings=settings,
         folder=folder(settings),
-        root=front.root(settings),
+        renditions=front.root(settings, SIGNED if settings.signing_keys else front.RENDITIONS),
+        originals=front.root(settings, front.ORIGINALS),
         socket=settings.socket.absolute(),
         listen=_address(settings),
         types=[(form.mime, form.extension) for form in FORMATS],
@@ -56,7 +57,6 @@ def configuration(settings: Settings) -> str:
         rendition=_request(canonical.rendition(settings)),
         automatic=_request(canonical.automatic(settings)),
         original=_request(original) if original else None,
-        found_in=SIGNED if settings.signing_keys else front.RENDITIONS,
         signature=".$signature" if settings.signing_keys else "",
         max_bytes=int(settings.max_bytes) + OVERHEAD,
         patience=int(patience) + SPARE_S,

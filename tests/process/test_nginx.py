@@ -135,7 +135,7 @@ OTHERS = [
     "/image/{id}/100w/AAAAAAAAAAAAAAAAAAAAAA/x.jpg",
     "/.originals/{part}/{id}.jpg",
     "/.errors/413",
-    "/front/shown/originals/{part}/{id}.jpg",
+    "/front/owned/{part}/{id}.jpg",
     "/none",
     "/image/none",
     "/info/{none}",

@@ -72,7 +72,7 @@ def test_a_leftover_is_no_answer(plain: Pair) -> None:
     image_id = stored(plain)
     path = f"/image/{image_id}/full/x.jpg"
     plain.hit(path)
-    link = data(plain) / "front" / "shown" / "originals" / image_id[:3]
+    link = data(plain) / "front" / "owned" / image_id[:3]
     link.unlink()  # as when the partition became another's
     try:
         assert plain.miss(path).status_code == 200, "the node may say it"
@@ -151,7 +151,7 @@ SPICE = st.sampled_from(
             "\\",
         ),
         *("image", "full", "100w", "101w", "0100w", "x.jpg", "x.webp", "x.auto", ".jpg", ".gone"),
-        *("originals", "front", "shown", "cache", "level-640.jpg", "about.json", ".originals"),
+        *("originals", "front", "owned", "cache", "level-640.jpg", "about.json", ".originals"),
     ]
 )
 HEADS = st.sampled_from(

@@ -41,10 +41,10 @@ def test_another_site_has_another_flag() -> None:
 
 def test_a_new_front_is_closed(tmp_path: Path) -> None:
     folder = tmp_path / "front"
-    (folder / "shown").mkdir(parents=True)
-    (folder / "0123").symlink_to("shown")
+    (folder / "owned").mkdir(parents=True)
+    (folder / "0123.originals").symlink_to("owned")
     front.Front(tmp_path, "0123", tmp_path / "cache" / "tag")
-    assert [path.name for path in folder.iterdir()] == ["shown"]
+    assert [path.name for path in folder.iterdir()] == ["owned"]
 
 
 @pytest.mark.parametrize(
