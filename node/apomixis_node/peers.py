@@ -107,7 +107,7 @@ class Peers:
             request.extensions["timeout"] = httpx.Timeout(patience, connect=connect).as_dict()
         response = await self._send(member, request, stream=stream)
         if response.status_code >= 400:
-            await self._raise(member, response)
+            await self._raise(member, ring, response)
         return response
 
     def _headers(self, member: Member, ring: Ring) -> dict[str, str]:
@@ -142,20 +142,22 @@ class Peers:
         self._metrics.peer_requests.labels(result="unreachable").inc()
         self._silent_until[member.key] = time.monotonic() + self._settings.suspect_for
 
-    async def _raise(self, member: Member, response: httpx.Response) -> None:
+    async def _raise(self, member: Member, asked: Ring, response: httpx.Response) -> None:
         body = _object(response)
         code = str(body.pop("error", "internal_error"))
         if code == "stale_epoch" and "ring" in body:
-            await self._adopt(member, body["ring"])
+            await self._adopt(member, asked, body["ring"])
         if code == "wrong_member" or code not in STATUS_OF:
             raise UnreachableError(f"{member.name} is not at {member.url} any more.")
         raise ApiError(code, str(body.pop("detail", "")), body)
 
-    async def _adopt(self, member: Member, found: object) -> None:
+    async def _adopt(self, member: Member, asked: Ring, found: object) -> None:
         try:
             ring = from_json(found)
         except RingError as wrong:
             raise UnreachableError(f"{member.name} sent a ring that is none: {wrong}") from wrong
+        if asked.epoch < ring.epoch <= self._rings.epoch:
+            raise RingChangedError  # adopted by another way while the answer was under way
         if ring.epoch <= self._rings.epoch:
             raise UnreachableError(f"{member.name} disagrees about epoch {ring.epoch}.")
         await self._rings.adopt(ring)
