@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,40 @@ from cluster import Cluster
 from needs import need
 from pictures import animation, corners, encoded, noise
 
+KEY = {"Authorization": "Bearer key"}  # where keys are asked for
 OWN = {"date", "server", "connection", "x-request-id", "transfer-encoding"}
+# What a client knows already, or wants a part of.
+CONDITIONS = [
+    {"If-None-Match": "{etag}"},
+    {"If-None-Match": "W/{etag}"},
+    {"If-None-Match": "*"},
+    {"If-None-Match": '"other", {etag}'},
+    {"If-None-Match": '"other"'},
+    {"If-Modified-Since": "{date}"},
+    {"If-Modified-Since": "{old}"},
+    {"If-Modified-Since": "no date"},
+    {"If-None-Match": "{etag}", "If-Modified-Since": "{old}"},
+    {"If-None-Match": '"other"', "If-Modified-Since": "{date}"},
+    {"If-Match": "{etag}"},
+    {"If-Match": "W/{etag}"},
+    {"If-Match": '"other"'},
+    {"If-Match": "*"},
+    {"If-Unmodified-Since": "{old}"},
+    {"If-Unmodified-Since": "{date}"},
+    {"If-Unmodified-Since": "no date"},
+    {"Range": "bytes=0-9"},
+    {"Range": "bytes=5-"},
+    {"Range": "bytes=-5"},
+    {"Range": "bytes=0-0,2-3"},
+    {"Range": "bytes=99999999-"},
+    {"Range": "bytes=9-5"},
+    {"Range": "lines=1-2"},
+    {"Range": "bytes=0-9", "If-Range": "{etag}"},
+    {"Range": "bytes=0-9", "If-Range": '"other"'},
+    {"Range": "bytes=0-9", "If-Range": "{date}"},
+    {"Range": "bytes=0-9", "If-None-Match": "{etag}"},
+    {"Range": "bytes=0-9", "If-Match": '"other"'},
+]
 
 
 @dataclass
@@ -78,7 +111,7 @@ def told(answer: httpx.Response) -> dict[str, str]:
     return {k: v for k, v in sorted(answer.headers.items()) if k not in OWN}
 
 
-def pair(data: Path, **environment: str) -> Iterator[Pair]:
+def pair(data: Path, **environment: str) -> Generator[Pair]:
     need(program(), "nginx is not installed.")
     with Cluster(data, nodes=1, replication=1, nginx=True, environment=environment) as cluster:
         entry = cluster.nodes[0]
@@ -93,7 +126,7 @@ def pair(data: Path, **environment: str) -> Iterator[Pair]:
         ):
             found = Pair(cluster, nginx, node, {})
             for name, (kind, picture) in PICTURES.items():
-                answer = nginx.post("/", content=picture, headers={"Content-Type": kind})
+                answer = nginx.post("/", content=picture, headers=KEY | {"Content-Type": kind})
                 assert answer.status_code == 201, answer.text
                 found.ids[name] = answer.json()["hash"]
             cluster.wait(lambda: flagged(Path(entry.data)), "the flag")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from apomixis_node.cli.nginx import program
-from pair import PICTURES, Pair, pair, told
+from pair import CONDITIONS, PICTURES, Pair, pair, told
 from pictures import noise
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("nginx")]
@@ -50,39 +50,6 @@ def test_auto_is_a_hit_for_every_accept(plain: Pair, picture: str, accept: str |
     headers = {"Accept": accept or ""}
     answer = plain.hit(f"/image/{plain.ids[picture]}/60w/x.auto", headers)
     assert (answer.status_code, answer.headers["vary"]) == (200, "Accept")
-
-
-CONDITIONS = [
-    {"If-None-Match": "{etag}"},
-    {"If-None-Match": "W/{etag}"},
-    {"If-None-Match": "*"},
-    {"If-None-Match": '"other", {etag}'},
-    {"If-None-Match": '"other"'},
-    {"If-Modified-Since": "{date}"},
-    {"If-Modified-Since": "{old}"},
-    {"If-Modified-Since": "no date"},
-    {"If-None-Match": "{etag}", "If-Modified-Since": "{old}"},
-    {"If-None-Match": '"other"', "If-Modified-Since": "{date}"},
-    {"If-Match": "{etag}"},
-    {"If-Match": "W/{etag}"},
-    {"If-Match": '"other"'},
-    {"If-Match": "*"},
-    {"If-Unmodified-Since": "{old}"},
-    {"If-Unmodified-Since": "{date}"},
-    {"If-Unmodified-Since": "no date"},
-    {"Range": "bytes=0-9"},
-    {"Range": "bytes=5-"},
-    {"Range": "bytes=-5"},
-    {"Range": "bytes=0-0,2-3"},
-    {"Range": "bytes=99999999-"},
-    {"Range": "bytes=9-5"},
-    {"Range": "lines=1-2"},
-    {"Range": "bytes=0-9", "If-Range": "{etag}"},
-    {"Range": "bytes=0-9", "If-Range": '"other"'},
-    {"Range": "bytes=0-9", "If-Range": "{date}"},
-    {"Range": "bytes=0-9", "If-None-Match": "{etag}"},
-    {"Range": "bytes=0-9", "If-Match": '"other"'},
-]
 
 
 @pytest.mark.parametrize("size", ["100w/x.jpg", "100w/x.auto", "full/x.jpg"])

@@ -65,7 +65,7 @@ def nginx(
         write_durably(settings.data, where / "nginx.conf", text.encode())
     except (DiskFailed, OSError) as wrong:
         raise Failure(f"{where} can't be written: {wrong}.", 2) from None
-    if end_with_parent:
+    if end_with_parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
     sys.stdout.flush()
     os.execv(found, arguments(found, settings))  # noqa: S606  its arguments are ours
