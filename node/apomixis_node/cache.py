@@ -40,6 +40,7 @@ LOW_WATER = 0.9
 SAMPLE = 64  # partitions looked at together
 AT_ONCE = 4 * 1024 * 1024  # what goes together where originals need room: looking costs as much
 DAY_S = 86400
+STRIPES = 256
 SIGNED = "signed"
 LEVEL = "level-"
 Folders = list[Path]
@@ -66,6 +67,7 @@ class Cache:
         self._reserve = reserve_of(data, reserve)
         self._put_since = 0
         self.evicted = 0
+        self._purges = [0] * STRIPES
 
     def mtime(self, image_id: str) -> int:
         """The mtime of an image's renditions, equal on every node: 2000-01-01 plus the first 28
@@ -120,6 +122,7 @@ class Cache:
 
         The renditions go first: then nothing is left that could get another name.
         """
+        self._purges[int(image_id[:2], 16)] += 1
         for root in self._roots():
             folder = root / image_id[:3] / image_id
             doomed = self._data / TMP / f"purged-{secrets.token_hex(8)}"
@@ -127,6 +130,10 @@ class Cache:
                 folder.rename(doomed)
                 folder = doomed
             shutil.rmtree(folder, ignore_errors=True)
+
+    def purges(self, image_id: str) -> int:
+        """Another number after a purge: what was asked for before it must not be kept after it."""
+        return self._purges[int(image_id[:2], 16)]
 
     @property
     def due(self) -> bool:

@@ -48,6 +48,7 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
 
     async def there(member: Member, ring: Ring, tombstone: Mark | None) -> bytes:
         # A render may be silent for long; a member that is frozen is not waited for as long.
+        since = node.cache.purges(image_id)
         held = await node.peers.call(member, "GET", f"/held/{image_id}", ring=ring)
         refuse_outdone(held, tombstone)
         answer = await node.peers.call(
@@ -57,7 +58,7 @@ async def rendition(node: Node, image_id: str, size: Size, form: Format) -> byte
             ring=ring,
             patience=node.settings.render_deadline + node.settings.peer_timeout,
         )
-        await keep(node, image_id, name, answer.content)
+        await keep(node, image_id, name, answer.content, since)
         node.metrics.renditions.labels("peer").inc()
         return answer.content
 
@@ -92,11 +93,12 @@ async def about(node: Node, image_id: str) -> About:
         return found
 
     async def there(member: Member, ring: Ring, tombstone: Mark | None) -> About:
+        since = node.cache.purges(image_id)
         answer = await node.peers.call(member, "GET", f"/about/{image_id}", ring=ring)
         refuse_outdone(answer, tombstone)
         if (found := about_module.loads(answer.content)) is None:
             raise ApiError("internal_error", f"{member.name} described the picture wrongly.")
-        await keep(node, image_id, about_module.FILE, answer.content)
+        await keep(node, image_id, about_module.FILE, answer.content, since)
         return found
 
     return await from_readers(node, image_id, lambda: about_here(node, image_id), there)
@@ -199,11 +201,17 @@ def purge_if_lost(node: Node, image_id: str) -> None:
         node.cache.purge(image_id)
 
 
-async def keep(node: Node, image_id: str, name: str, data: bytes) -> None:
-    """Put it into the cache, where there is room for it, and unless it was deleted meanwhile."""
+async def keep(node: Node, image_id: str, name: str, data: bytes, since: int | None = None) -> None:
+    """Put it into the cache, where there is room for it, and unless it was deleted meanwhile.
+
+    `since`: the cache's count of purges when a peer was asked for it. A node that owns nothing of
+    the picture has no tombstone to look at, and is told of a delete by a purge alone.
+    """
 
     def put() -> None:
         node.cache.put(image_id, name, data)
+        if since is not None and since != node.cache.purges(image_id):
+            node.cache.purge(image_id)
         purge_if_lost(node, image_id)
 
     with suppress(DiskFailed):

@@ -154,3 +154,10 @@ def test_room_is_made_for_originals_budget_or_not(cache: Cache, tmp_path: Path) 
     assert 0 < used(tmp_path / "cache") < before, "a bit more than asked for, but not all"
     cache.make_room(1 << 40)
     assert used(tmp_path / "cache") == 0
+
+
+def test_a_purge_is_noticed_by_who_was_fetching_meanwhile(cache: Cache) -> None:
+    before = cache.purges(IDS[1])
+    assert cache.purges(IDS[1]) == before
+    cache.purge(IDS[1])
+    assert cache.purges(IDS[1]) != before
