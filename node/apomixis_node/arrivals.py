@@ -6,8 +6,6 @@ All methods block, and are called in a thread; one batch is in one thread at a t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 from apomixis_node.copies import Collision, Copy, NewerStamp
 from apomixis_node.frames import BadFrameError, Frames, Head
@@ -64,14 +62,3 @@ class Arrivals:
         """Give up what was not kept."""
         for copy in self._copies:
             copy.incoming.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -10,7 +10,9 @@ may be broken off anywhere, and it is done by the node that needs it, because it
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import httpx
@@ -218,7 +220,7 @@ async def _fetch(node: Node, ring: Ring, source: Member, batch: list[str]) -> No
     """One request for many files, kept together once all of them are whole."""
     body = "\n".join(batch).encode()
     answer = await node.peers.call(source, "POST", "/batch", ring=ring, content=body, stream=True)
-    with Arrivals(node.store) as arrivals:
+    with closing(Arrivals(node.store)) as arrivals:
         try:
             async for chunks in _hops(answer.aiter_raw(), node.settings.sync_rate):
                 await to_thread.run_sync(arrivals.feed, chunks)
@@ -235,7 +237,7 @@ async def _fetch(node: Node, ring: Ring, source: Member, batch: list[str]) -> No
 
 async def _hops(body: AsyncIterator[bytes], rate: int) -> AsyncIterator[list[bytes]]:
     """The body in pieces worth a thread's while, no faster than `rate` bytes/s (0: any)."""
-    began = asyncio.get_running_loop().time()
+    began = time.monotonic()
     chunks: list[bytes] = []
     size = 0
     async for chunk in body:
@@ -243,14 +245,16 @@ async def _hops(body: AsyncIterator[bytes], rate: int) -> AsyncIterator[list[byt
         size += len(chunk)
         if size >= HOP_BYTES:
             yield chunks
-            now = asyncio.get_running_loop().time()
-            if rate:
-                await asyncio.sleep(max(0.0, size / rate - (now - began)))
-            chunks, size, began = [], 0, asyncio.get_running_loop().time()
+            await pace(size, rate, began)
+            chunks, size, began = [], 0, time.monotonic()
     yield chunks
+    await pace(size, rate, began)
+
+
+async def pace(size: int, rate: int, began: float) -> None:
+    """Wait until `size` bytes since `began` are no more than `rate` a second (0: any)."""
     if rate:
-        spent = asyncio.get_running_loop().time() - began
-        await asyncio.sleep(max(0.0, size / rate - spent))
+        await asyncio.sleep(max(0.0, size / rate - (time.monotonic() - began)))
 
 
 def _note(node: Node, files: int, size: int, refused: list[NewerStamp | Collision | None]) -> None:

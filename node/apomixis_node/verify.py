@@ -25,7 +25,7 @@ from apomixis_node.inventory import Entry
 from apomixis_node.peers import RingChangedError
 from apomixis_node.rounds import clock_ms
 from apomixis_node.state import Node
-from apomixis_node.sync import batches, sync
+from apomixis_node.sync import batches, pace, sync
 from apomixis_ring.marks import Mark
 from apomixis_ring.model import Ring
 from apomixis_ring.proof import may_expire
@@ -171,9 +171,7 @@ async def _hash(node: Node, state: Verifying, originals: dict[str, Entry]) -> li
     state.files += len(originals)
     state.bytes += size
     node.metrics.verified_bytes.inc(size)
-    if node.settings.verify_rate:
-        spent = time.monotonic() - began
-        await asyncio.sleep(max(0.0, size / node.settings.verify_rate - spent))
+    await pace(size, node.settings.verify_rate, began)
     return [image_id for half in wrong for image_id in half]
 
 

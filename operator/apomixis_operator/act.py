@@ -29,13 +29,11 @@ class Act:
         self.kube, self.seen, self.applied = kube, seen, applied
         self.namespace = seen.cluster.namespace
 
-    def all(self, plan: do.Plan) -> int:
-        """All actions; how many were done. Raises ConflictError, RefusedError."""
-        for number, action in enumerate(plan.actions):
+    def all(self, plan: do.Plan) -> None:
+        """All actions. Raises ConflictError, RefusedError."""
+        for action in plan.actions:
             carry_out(action, self)
             log.info("done", cluster=self.seen.cluster.name, action=type(action).__name__)
-            del number
-        return len(plan.actions)
 
     def talk(self, call: Callable[[Nodes, str], bool], pod: str) -> None:
         """One request to a node; its silence is nothing to stop at."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apomixis_operator.observed import RingObject
+from apomixis_operator.resources.names import key_of
 from apomixis_ring.model import Member, Ring
 
 
@@ -19,7 +20,7 @@ class Apply:
     @property
     def name(self) -> str:
         """Kind and name."""
-        return f"{self.body['kind']}/{self.body['metadata']['name']}"
+        return key_of(self.body)
 
     def __str__(self) -> str:
         return f"apply {self.name}"
@@ -156,6 +157,11 @@ class Plan:
     sentence: str
     blocked: bool = False
     progress: tuple[int, int] = (0, 0)  # partitions proved, of how many
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is on its way."""
+        return self.phase in ("Ready", "Paused", "Hibernated", "Terminating")
 
     @staticmethod
     def blocked_by(reason: str, sentence: str, *actions: Action) -> Plan:

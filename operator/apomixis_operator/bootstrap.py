@@ -6,6 +6,8 @@ epoch that enough of them answered for is put back.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from apomixis_operator.actions import CreateRing, CreateSecret, Plan, SwapRing
 from apomixis_operator.children import image_of
 from apomixis_operator.members import as_member
@@ -77,7 +79,7 @@ def _restored(seen: Observed, before: RingObject | None) -> Plan:
         image = image_of(seen)
         action: CreateRing | SwapRing = CreateRing(ring, seen.spec.replicas, image, why)
     else:
-        after = RingObject(**{**vars(before), "ring": ring})
+        after = replace(before, ring=ring)
         action = SwapRing(before, after, why)
     return Plan((action,), "Provisioning", "RingRestored", why)
 

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from apomixis_operator.actions import Action, Apply, OwnClaim, Plan, RemoveChild
+from apomixis_operator.actions import Action, Apply, OwnClaim, RemoveChild
 from apomixis_operator.observed import Cluster, Observed
 from apomixis_operator.resources import config, jobs, services
-from apomixis_operator.resources.statefulset import hash_of, stateful_set
+from apomixis_operator.resources.names import key_of
+from apomixis_operator.resources.statefulset import TEMPLATE_HASH, hash_of, stateful_set
 from apomixis_operator.rollout import partition
 from apomixis_operator.spec import Spec
 
 
-def plan(seen: Observed, operator_namespace: str) -> Plan:
+def plan(seen: Observed, operator_namespace: str) -> tuple[Action, ...]:
     """Apply whatever is not as it was last applied; remove what is not wanted any more."""
-    actions: list[Action] = [
-        Apply(body)
-        for body in wanted(seen, operator_namespace)
-        if seen.applied.get(key_of(body)) != hash_of(body)
-    ]
-    actions += [
-        RemoveChild(kind, name)
-        for kind, name in unwanted(seen.cluster, seen.spec)
-        if f"{kind}/{name}" in seen.applied
-    ]
-    actions += [
-        OwnClaim(claim.name, seen.spec.delete_with_cluster)
-        for claim in seen.claims.values()
-        if claim.owned != seen.spec.delete_with_cluster and not claim.deleting
-    ]
-    return Plan(tuple(actions), "", "", "")
-
-
-def key_of(body: dict[str, Any]) -> str:
-    """Kind and name."""
-    return f"{body['kind']}/{body['metadata']['name']}"
+    owned = seen.spec.delete_with_cluster
+    return (
+        *(
+            Apply(body)
+            for body in wanted(seen, operator_namespace)
+            if seen.applied.get(key_of(body)) != hash_of(body)
+        ),
+        *(
+            RemoveChild(kind, name)
+            for kind, name in unwanted(seen.cluster, seen.spec)
+            if f"{kind}/{name}" in seen.applied
+        ),
+        *(
+            OwnClaim(claim.name, owned)
+            for claim in seen.claims.values()
+            if claim.owned != owned and not claim.deleting
+        ),
+    )
 
 
 def wanted(seen: Observed, operator_namespace: str) -> list[dict[str, Any]]:
@@ -106,18 +104,16 @@ def _still_here(seen: Observed) -> int:
 
 
 def _stateful_set(seen: Observed, image: str) -> dict[str, Any]:
-    def build(at: int) -> dict[str, Any]:
-        there = seen.stateful_set
-        return stateful_set(
-            seen.cluster,
-            seen.spec,
-            image,
-            config.settings(seen.cluster, seen.spec),
-            replicas=replicas(seen),
-            partition=at,
-            first_size=there.first_size if there else None,
-            nginx=seen.nginx,
-        )
-
-    from_template = build(0)["metadata"]["annotations"]
-    return build(partition(seen, next(iter(from_template.values()))))
+    there = seen.stateful_set
+    body = stateful_set(
+        seen.cluster,
+        seen.spec,
+        image,
+        config.settings(seen.cluster, seen.spec),
+        replicas=replicas(seen),
+        first_size=there.first_size if there else None,
+        nginx=seen.nginx,
+    )
+    template = body["metadata"]["annotations"][TEMPLATE_HASH]
+    body["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = partition(seen, template)
+    return body

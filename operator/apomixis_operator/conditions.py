@@ -1,20 +1,13 @@
-"""Conditions: one table of what they mean, and their values from what is seen and planned."""
+"""Conditions, from what is seen and planned; and a table of why a cluster can be blocked."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from apomixis_operator.actions import Plan
 from apomixis_operator.observed import Observed
+from apomixis_operator.times import timestamp
 
-MEANINGS = {
-    "Available": "Enough members answer that any picture can be shown and stored.",
-    "Progressing": "The cluster is on its way to what is wanted.",
-    "Degraded": "A member does not answer, or is not ready.",
-    "Blocked": "It can't go on until somebody does something; the message says what.",
-    "ReplicationSatisfied": "Every owner has caught up with what it must hold.",
-}
 REASONS = {
     "InvalidSpec": "A value in the spec can't be used.",
     "ImageUnknown": "No image is named, and the operator has no default.",
@@ -29,11 +22,11 @@ REASONS = {
 
 def conditions(seen: Observed, plan: Plan) -> list[dict[str, Any]]:
     """All five, in order; a transition time changes only when the status does."""
-    idle = plan.phase in ("Ready", "Paused", "Hibernated", "Terminating")
-    short, lacking, quiet = _unavailable(seen), _lacking(seen), _silent(seen)
+    short, lacking, names = _unavailable(seen), _lacking(seen), silent(seen)
+    quiet = f"Not ready, or silent: {', '.join(names)}." if names else ""
     found = (
         _either("Available", short, "QuorumMissed", "QuorumMet", "All partitions have owners."),
-        ("Progressing", not idle and not plan.blocked, plan.reason, plan.sentence),
+        ("Progressing", not plan.resting and not plan.blocked, plan.reason, plan.sentence),
         _either("Degraded", quiet, "MembersSilent", "AllWell", "All members answer.", bad=True),
         _either(
             "Blocked",
@@ -73,14 +66,14 @@ def _condition(
 ) -> dict[str, Any]:
     status = "True" if value else "False"
     same = before is not None and before.get("status") == status
-    now = datetime.fromtimestamp(seen.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = before["lastTransitionTime"] if before and same else timestamp(seen.now)
     return {
         "type": kind,
         "status": status,
         "reason": reason or "Unknown",
         "message": message,
         "observedGeneration": seen.cluster.generation,
-        "lastTransitionTime": before["lastTransitionTime"] if before and same else now,
+        "lastTransitionTime": since,
     }
 
 
@@ -99,12 +92,12 @@ def _unavailable(seen: Observed) -> str:
     return f"{short} partitions have fewer ready owners than writeQuorum." if short else ""
 
 
-def _silent(seen: Observed) -> str:
+def silent(seen: Observed) -> list[str]:
+    """Members of the ring that do not answer as themselves, or are not ready."""
     if seen.ring is None:
-        return ""
+        return []
     ready = {n.member.key for n in seen.nodes.values() if n.ready}
-    names = [m.name for m in seen.ring.ring.members if m.key not in ready]
-    return f"Not ready, or silent: {', '.join(names)}." if names else ""
+    return [m.name for m in seen.ring.ring.members if m.key not in ready]
 
 
 def _lacking(seen: Observed) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from apomixis_operator.actions import Action, DeleteClaim, DeletePod, Plan, SwapRing
 from apomixis_operator.members import named
 from apomixis_operator.observed import Observed, RingObject
+from apomixis_ring.model import name_of
 
 REPLACE, ACCEPT_LOSS = "apomixis.io/replace", "apomixis.io/accept-loss"
 
@@ -38,9 +39,9 @@ def plan(seen: Observed) -> Plan | None:
 def _given_up(seen: Observed, ring: RingObject) -> tuple[str, ...]:
     """Keys of members that are lost: those noted before, until their successors are there."""
     wanted = named(seen.cluster.annotations.get(REPLACE, ""))
+    noted = set(map(name_of, ring.given_up))
     found = []
     for member in ring.ring.members:
-        noted = {key.partition("@")[0] for key in ring.given_up}
         asked = member.name in wanted and member.name not in noted
         if member.key in ring.given_up or asked or member.key in wanted or _gone(seen, member.name):
             found.append(member.key)
@@ -49,7 +50,7 @@ def _given_up(seen: Observed, ring: RingObject) -> tuple[str, ...]:
     left = [
         key
         for key in ring.given_up
-        if key not in ring.ring and (key.partition("@")[0] in wanted or _clear(seen, key))
+        if key not in ring.ring and (name_of(key) in wanted or _clear(seen, key))
     ]
     return tuple(dict.fromkeys([*found, *left]))
 
@@ -65,7 +66,7 @@ def _gone(seen: Observed, name: str) -> bool:
 
 def _clear(seen: Observed, key: str) -> tuple[Action, ...]:
     """Delete the volume and the pod of a member that is in no table."""
-    name = key.partition("@")[0]
+    name = name_of(key)
     node, pod, claim = seen.nodes.get(name), seen.pods.get(name), seen.claims.get(name)
     if node is not None and node.member.key != key:
         return ()  # its successor runs
@@ -97,4 +98,4 @@ def fenced(seen: Observed) -> frozenset[str]:
 
 
 def _names(keys: list[str]) -> str:
-    return ", ".join(key.partition("@")[0] for key in keys)
+    return ", ".join(map(name_of, keys))

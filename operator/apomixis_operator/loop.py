@@ -15,7 +15,6 @@ from apomixis_operator.metrics import Metrics
 from apomixis_operator.reconcile import Memory, reconcile
 from apomixis_operator.settings import Settings
 
-RESTING = frozenset({"Ready", "Paused", "Hibernated", "Terminating"})
 SETTLE_S = 0.2  # events come in swarms
 log = structlog.get_logger()
 
@@ -81,7 +80,7 @@ class Loop:
             await self._rest(entry, planned)
 
     async def _rest(self, entry: _Task, planned: Plan) -> None:
-        at_rest = planned.phase in RESTING and not planned.actions
+        at_rest = planned.resting and not planned.actions
         pause = self._settings.idle_s if at_rest else self._settings.busy_s
         try:
             jitter = random.uniform(0.8, 1.2)  # noqa: S311

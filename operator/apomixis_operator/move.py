@@ -19,7 +19,7 @@ from apomixis_operator.members import as_member
 from apomixis_operator.observed import NodeSeen, Observed, RingObject
 from apomixis_operator.resources.jobs import rebalance_job
 from apomixis_ring import transition
-from apomixis_ring.model import Member, Ring, Table
+from apomixis_ring.model import Member, Ring, Table, name_of
 from apomixis_ring.transition import Phase, Step, Wanted
 
 PATIENCE_S = 60.0
@@ -99,15 +99,15 @@ def _now(
     if old is not None:
         same = node is not None and node.member.key == old.key
         return (as_member(seen, node) if node and same else None) or old
-    if node is None or node.member.key in ring.given_up or node.member.key in ring.retiring:
+    if node is None or node.member.key in ring.given_up:
         return None
-    if any(key.partition("@")[0] == node.member.name for key in ring.retiring):
+    if node.member.name in map(name_of, ring.retiring):
         return None
     return as_member(seen, node)
 
 
 def _is_given_up(ring: RingObject, name: str) -> bool:
-    return any(key.partition("@")[0] == name for key in ring.given_up)
+    return name in map(name_of, ring.given_up)
 
 
 def effective_replicas(seen: Observed, ring: RingObject) -> int:

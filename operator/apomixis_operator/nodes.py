@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,9 +12,8 @@ import structlog
 from apomixis_operator.observed import NodeSeen
 from apomixis_operator.resources.names import INTERNAL_PORT
 from apomixis_ring.model import Member, Ring, RingError
-from apomixis_ring.proof import Proof
 from apomixis_ring.reading import from_json
-from apomixis_ring.transition import Report
+from apomixis_ring.reports import read_member, read_report
 
 TIMEOUT_S = 5.0
 RING_TIMEOUT_S = 60.0  # adopting a ring waits for the writes that began under the older one
@@ -51,7 +50,7 @@ class Nodes:
             ring = None
             if int(said["epoch"]) > newer_than:
                 ring = from_json(self._client.get(f"{_url(ip)}/ring").raise_for_status().json())
-            seen = read_report(said, ring)
+            seen = _seen(said, ring)
         except (httpx.HTTPError, ValueError, KeyError, TypeError, RingError) as silence:
             log.debug("node is silent", pod=pod, why=repr(silence))
             return pod, None
@@ -81,28 +80,12 @@ def _url(ip: str) -> str:
     return f"http://[{ip}]:{INTERNAL_PORT}" if ":" in ip else f"http://{ip}:{INTERNAL_PORT}"
 
 
-def read_report(said: Mapping[str, Any], ring: Ring | None) -> NodeSeen:
+def _seen(said: Mapping[str, Any], ring: Ring | None) -> NodeSeen:
     """`GET /report` as values. Raises KeyError, TypeError, ValueError for anything else."""
-    epoch = int(said["epoch"])
-    left = said["leftovers"]
-    report = Report(
-        epoch=epoch,
-        blank=bool(said["blank"]),
-        proofs=dict(_proofs(said["proofs"], epoch)),
-        leftovers=None if left is None else int(left),
-        retired=bool(said["retired"]),
-    )
-    member = Member(
-        name=str(said["name"]),
-        incarnation=str(said["incarnation"]),
-        url=str(said["url"]),
-        zone=str(said["zone"]),
-        weight=float(said["weight"]),
-    )
     disk = said.get("disk") or {}
     return NodeSeen(
-        member=member,
-        report=report,
+        member=read_member(said),
+        report=read_report(said),
         ready=bool(said["ready"]),
         caught_up=bool(said["caughtUp"]),
         synced_bytes=int(said["synced"]["bytes"]),
@@ -111,9 +94,3 @@ def read_report(said: Mapping[str, Any], ring: Ring | None) -> NodeSeen:
         alive=frozenset(map(str, said["alive"])),
         ring=ring,
     )
-
-
-def _proofs(groups: Iterable[Mapping[str, Any]], epoch: int) -> Iterable[tuple[int, Proof]]:
-    for group in groups:
-        proof = Proof(epoch, frozenset(group["asked"]))
-        yield from ((int(p), proof) for p in group["partitions"])

@@ -6,7 +6,6 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from apomixis_operator.kube import Kube, Object
@@ -18,6 +17,7 @@ from apomixis_operator.resources.ring import DamagedRingError, from_config_map
 from apomixis_operator.resources.statefulset import TEMPLATE_HASH
 from apomixis_operator.settings import Settings
 from apomixis_operator.spec import InvalidSpecError, read_spec, size_in_bytes
+from apomixis_operator.times import seconds
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 CHILDREN = (
@@ -41,7 +41,7 @@ class Applied:
 
     def note(self, body: Mapping[str, Any], digest: str, answer: Object) -> None:
         """`body` was applied; `answer` is the object as it is since."""
-        self.known[key_of(body)] = (digest, version_of(answer))
+        self.known[names.key_of(body)] = (digest, version_of(answer))
 
     def as_seen(self, live: Mapping[str, str]) -> dict[str, str]:
         """Hash of what was applied, where the object is as the server answered then; else ""."""
@@ -50,11 +50,6 @@ class Applied:
             digest, then = self.known.get(key, ("", ""))
             found[key] = digest if version == then else ""
         return found
-
-
-def key_of(body: Mapping[str, Any]) -> str:
-    """Kind and name."""
-    return f"{body['kind']}/{body['metadata']['name']}"
 
 
 def version_of(body: Mapping[str, Any]) -> str:
@@ -67,8 +62,8 @@ def observe(kube: Kube, body: Object, applied: Applied, settings: Settings) -> O
     """Look at everything that belongs to a cluster. Raises RefusedError, ApiException."""
     cluster = read_cluster(body)
     namespace, name = cluster.namespace, cluster.name
-    everything = ",".join(
-        f"{k}={v}" for k, v in list(names.selector(name).items()) if "component" not in k
+    everything = names.as_text(
+        {k: v for k, v in names.selector(name).items() if "component" not in k}
     )
     ring, ring_error = _ring(kube, cluster)
     secret = kube.get("Secret", namespace, names.secret_name(name))
@@ -78,10 +73,10 @@ def observe(kube: Kube, body: Object, applied: Applied, settings: Settings) -> O
         for child in kube.listed(kind, namespace, everything)
     }
     stateful_set = kube.get("StatefulSet", namespace, name)
-    component = ",".join(f"{k}={v}" for k, v in names.selector(name).items())
+    component = names.as_text(names.selector(name))
     pods = {p.name: p for p in _pods(kube, cluster, component, settings)}
     claims = kube.listed("PersistentVolumeClaim", namespace, component)
-    rebalance = ",".join(f"{k}={v}" for k, v in names.selector(name, names.REBALANCE).items())
+    rebalance = names.as_text(names.selector(name, names.REBALANCE))
     nodes = {}
     if secret is not None:
         epoch = ring.ring.epoch if ring else 0
@@ -188,14 +183,10 @@ def _pod(body: Object, cluster: Cluster, machine: Object | None, *, gone: bool) 
         zone=zone,
         scheduled=conditions.get("PodScheduled") == "True",
         node_gone=gone,
-        gone_since=_seconds(deleted) if gone and deleted else None,
-        ready_changed=_seconds(since["Ready"]) if since.get("Ready") else 0.0,
+        gone_since=seconds(deleted) if gone and deleted else None,
+        ready_changed=seconds(since["Ready"]) if since.get("Ready") else 0.0,
         waiting=next((why for why in waiting if why not in ordinary), ""),
     )
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 def _claim(body: Object, cluster: Cluster) -> Claim:
@@ -228,7 +219,7 @@ def _stateful_set(body: Object | None) -> StatefulSet | None:
         current_revision=status.get("currentRevision", ""),
         update_revision=status.get("updateRevision", ""),
         template_hash=(metadata.get("annotations") or {}).get(TEMPLATE_HASH, ""),
-        created=_seconds(metadata["creationTimestamp"]),
+        created=seconds(metadata["creationTimestamp"]),
         first_size=str(claim["resources"]["requests"]["storage"]),
     )
 

@@ -11,6 +11,7 @@ Nothing is remembered between two rounds but what the ring's object holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from apomixis_operator import bootstrap, children, expand, heal, move, retire, rollout
 from apomixis_operator.actions import Plan
@@ -28,24 +29,15 @@ def plan(seen: Observed, operator_namespace: str) -> Plan:
         return Plan.blocked_by("InvalidSpec", cluster.invalid)
     if cluster.spec.paused:
         return Plan((), "Paused", "Paused", "Nothing is changed while spec.paused is true.")
-    wanted = children.plan(seen, operator_namespace)
-    for question in QUESTIONS:
-        if (found := question(seen)) is not None:
-            return _after(wanted, found)
     sentence = f"{cluster.spec.replicas} nodes own everything; nothing is to be done."
-    return _after(wanted, Plan((), "Ready", "Stable", sentence))
-
-
-def _after(wanted: Plan, found: Plan) -> Plan:
-    """The children first: they are what the rest runs in."""
-    return Plan(
-        (*wanted.actions, *found.actions),
-        found.phase,
-        found.reason,
-        found.sentence,
-        found.blocked,
-        found.progress,
+    answers = (question(seen) for question in QUESTIONS)
+    found = next(
+        (answer for answer in answers if answer is not None),
+        Plan((), "Ready", "Stable", sentence),
     )
+    # The children first: they are what the rest runs in.
+    actions = (*children.plan(seen, operator_namespace), *found.actions)
+    return replace(found, actions=actions)
 
 
 QUESTIONS: tuple[Question, ...] = (

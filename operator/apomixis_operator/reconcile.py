@@ -16,7 +16,8 @@ from apomixis_operator.observed import Observed
 from apomixis_operator.plan import plan
 from apomixis_operator.resources.names import GROUP, KIND, VERSION
 from apomixis_operator.settings import Settings
-from apomixis_operator.status import status, timestamp
+from apomixis_operator.status import status
+from apomixis_operator.times import timestamp
 
 log = structlog.get_logger()
 

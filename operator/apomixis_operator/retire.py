@@ -12,6 +12,7 @@ from dataclasses import replace
 from apomixis_operator.actions import AskNode, DeleteClaim, Plan, SwapRing
 from apomixis_operator.children import replicas
 from apomixis_operator.observed import Observed, RingObject
+from apomixis_ring.model import name_of
 
 # Endpoints, proxies and Ingress controllers lag behind a pod that is not Ready any more.
 UNPUBLISHED_S = 15.0
@@ -51,7 +52,7 @@ def _drain(seen: Observed, ring: RingObject) -> Plan | None:
 
 def _remove(seen: Observed, ring: RingObject, key: str) -> Plan | None:
     """The pod is gone, or blank and wanted again: then the volume, then the note."""
-    name = key.partition("@")[0]
+    name = name_of(key)
     node, pod, claim = seen.nodes.get(name), seen.pods.get(name), seen.claims.get(name)
     stays = seen.ordinal(name) < replicas(seen)
     if stays:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from apomixis_operator.actions import DeletePod, Plan
 from apomixis_operator.observed import Observed, Pod
 from apomixis_operator.resources.statefulset import HELD
+from apomixis_ring.model import name_of
 
 
 def partition(seen: Observed, template: str) -> int:
@@ -47,10 +48,10 @@ def unsettled(seen: Observed) -> str:
     assert seen.ring is not None  # noqa: S101  the caller looked
     members = {m.name: m.key for m in seen.ring.ring.members}
     for name, key in members.items():
-        pod, node = seen.pods.get(name), seen.nodes.get(name)
+        pod, node, claim = seen.pods.get(name), seen.nodes.get(name), seen.claims.get(name)
         if pod is None or pod.deleting or not pod.ready:
             return f"{name} is not Ready."
-        if seen.claims[name].deleting if name in seen.claims else False:
+        if claim is not None and claim.deleting:
             return f"The volume of {name} is being deleted; a restart would come up blank."
         if node is None or node.member.key != key:
             return f"{name} does not answer."
@@ -60,7 +61,7 @@ def unsettled(seen: Observed) -> str:
             return f"{name} has not adopted epoch {seen.ring.ring.epoch}."
         lacking = [k for k in members.values() if k not in node.alive and k != key]
         if lacking:
-            return f"{name} does not see {lacking[0].partition('@')[0]} alive."
+            return f"{name} does not see {name_of(lacking[0])} alive."
     return ""
 
 

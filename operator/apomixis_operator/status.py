@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from apomixis_operator.actions import Plan
-from apomixis_operator.conditions import conditions
+from apomixis_operator.conditions import conditions, silent
 from apomixis_operator.observed import Observed
-from apomixis_operator.resources.names import selector
+from apomixis_operator.resources.names import as_text, selector
+from apomixis_operator.times import timestamp
+from apomixis_ring.moving import joining_and_leaving
 
 
 def status(seen: Observed, plan: Plan) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def status(seen: Observed, plan: Plan) -> dict[str, Any]:
         "phase": phase(seen, plan),
         "replicas": len(seen.pods),
         "readyReplicas": ready,
-        "selector": ",".join(f"{k}={v}" for k, v in selector(seen.cluster.name).items()),
+        "selector": as_text(selector(seen.cluster.name)),
         "nodes": [_node(seen, name) for name in sorted(seen.pods, key=seen.ordinal)],
         "conditions": conditions(seen, plan),
     }
@@ -45,21 +47,7 @@ def phase(seen: Observed, plan: Plan) -> str:
     return plan.phase
 
 
-def silent(seen: Observed) -> list[str]:
-    """Members of the ring that do not answer as themselves, or are not ready."""
-    if seen.ring is None:
-        return []
-    found = []
-    for member in seen.ring.ring.members:
-        node = seen.nodes.get(member.name)
-        if node is None or node.member.key != member.key or not node.ready:
-            found.append(member.name)
-    return found
-
-
 def _hash(seen: Observed) -> str:
-    from hashlib import sha256
-
     assert seen.ring is not None  # noqa: S101  the caller looked
     return sha256(seen.ring.ring.dumps().encode()).hexdigest()[:12]
 
@@ -67,10 +55,7 @@ def _hash(seen: Observed) -> str:
 def _rebalance(seen: Observed, plan: Plan) -> dict[str, Any]:
     assert seen.ring is not None  # noqa: S101  the caller looked
     ring = seen.ring.ring
-    assert ring.pending is not None  # noqa: S101  the caller looked
-    now = {key for row in ring.current for key in row}
-    then = {key for row in ring.pending for key in row}
-    joining, leaving = _names(then - now), _names(now - then)
+    joining, leaving = map(list, joining_and_leaving(ring))
     done, total = plan.progress
     found: dict[str, Any] = {
         "operation": _operation(joining, leaving),
@@ -98,10 +83,6 @@ def _operation(joining: list[str], leaving: list[str]) -> str:
     if joining and leaving:
         return "Replace" if set(joining) & set(leaving) else "Resize"
     return "Join" if joining else "Drain" if leaving else "Reconfigure"
-
-
-def _names(keys: set[str]) -> list[str]:
-    return sorted({key.partition("@")[0] for key in keys})
 
 
 def _node(seen: Observed, name: str) -> dict[str, Any]:
@@ -139,8 +120,3 @@ def _state(seen: Observed, name: str) -> str:
     if key in then:
         return "Joining"
     return "Starting" if node.report.blank else "Drained" if node.report.retired else "Draining"
-
-
-def timestamp(seconds: float) -> str:
-    """As Kubernetes writes times."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

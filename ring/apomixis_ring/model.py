@@ -59,6 +59,11 @@ class Member:
         return f"{self.name}@{self.incarnation}"
 
 
+def name_of(key: str) -> str:
+    """The name in a member's key."""
+    return key.partition("@")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Partition → owners (member keys, in order of preference), with its quorums."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .model import Ring
+from .model import Ring, name_of
 from .transition import changed
 
 
@@ -45,12 +45,16 @@ def moving(ring: Ring, proved: Mapping[str, int]) -> Moving | None:
     for p in partitions:
         for key in ring.pending[p]:
             wanted[key] = wanted.get(key, 0) + 1
-    now = {key for row in ring.current for key in row}
-    then = {key for row in ring.pending for key in row}
     return Moving(
         sum(min(count, proved.get(key, 0)) for key, count in wanted.items()),
         sum(wanted.values()),
         len(partitions),
-        tuple(sorted(key.partition("@")[0] for key in then - now)),
-        tuple(sorted(key.partition("@")[0] for key in now - then)),
+        *joining_and_leaving(ring),
     )
+
+
+def joining_and_leaving(ring: Ring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of members that own something in the pending table only, or in the current one only."""
+    now = {key for row in ring.current for key in row}
+    then = {key for row in ring.pending or ring.current for key in row}
+    return tuple(sorted(map(name_of, then - now))), tuple(sorted(map(name_of, now - then)))

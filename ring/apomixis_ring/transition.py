@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .model import Member, Ring, Table
+from .model import Member, Ring, Table, name_of
 from .placement import place
 from .proof import Proof, sources_needed, unproved
 
@@ -266,6 +266,6 @@ def _moved(now: Table, then: Table) -> int:
 
 
 def _names(keys: tuple[str, ...]) -> str:
-    names = [key.partition("@")[0] for key in keys[:NAMED]]
+    names = [name_of(key) for key in keys[:NAMED]]
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     return ", ".join(names) + more

@@ -14,16 +14,28 @@ FIELDS_FILE = ROOT / "docs/kubernetes.md"
 BEGIN, END = "<!-- fields -->\n", "<!-- end of fields -->\n"
 
 
-def table(schema: dict[str, Any]) -> str:
+def crd() -> dict[str, Any]:
+    """The resource's definition."""
+    found: dict[str, Any] = yaml.safe_load(CRD.read_text())
+    return found
+
+
+def schema() -> dict[str, Any]:
+    """What an object of it may hold."""
+    found: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return found
+
+
+def table(whole: dict[str, Any]) -> str:
     """Markdown, one line a field."""
-    spec = schema["properties"]["spec"]
+    spec = whole["properties"]["spec"]
     lines = ["| field | default | meaning |", "|---|---|---|", *_rows(spec, "")]
     return "\n".join(lines) + "\n"
 
 
-def _rows(schema: dict[str, Any], prefix: str) -> Iterator[str]:
-    required = set(schema.get("required", ()))
-    for name, field in schema["properties"].items():
+def _rows(part: dict[str, Any], prefix: str) -> Iterator[str]:
+    required = set(part.get("required", ()))
+    for name, field in part["properties"].items():
         path = f"{prefix}{name}"
         if "properties" in field:
             yield from _rows(field, f"{path}.")
@@ -52,11 +64,10 @@ def _choices(field: dict[str, Any]) -> str:
 
 def main() -> None:
     """Put the table into the document."""
-    schema = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     text = FIELDS_FILE.read_text()
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    FIELDS_FILE.write_text(head + BEGIN + table(schema) + END + tail)
+    FIELDS_FILE.write_text(head + BEGIN + table(schema()) + END + tail)
 
 
 if __name__ == "__main__":

@@ -12,22 +12,11 @@ import yaml
 from apomixis_operator.conditions import REASONS
 from apomixis_operator.resources.names import GROUP, KIND, PLURAL, VERSION
 from apomixis_operator.spec import read_spec
-from chart.fields import FIELDS_FILE, table
+from chart.fields import FIELDS_FILE, crd, schema, table
 
 ROOT = Path(__file__).parents[2]
-CRD = ROOT / "charts/apomixis-crds/templates/apomixisclusters.yaml"
 SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"))
 HANDED_ON = ("raw", "uploads", "renditions", "service")  # as they were written
-
-
-def crd() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(CRD.read_text())
-    return found
-
-
-def schema() -> dict[str, Any]:
-    found: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return found
 
 
 def test_the_resource_has_the_names_that_the_operator_uses() -> None:

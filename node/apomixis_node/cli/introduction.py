@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from apomixis_ring.model import Member
-from apomixis_ring.proof import Proof
-from apomixis_ring.transition import Report
+from apomixis_ring.reports import read_member, read_report
 
 if TYPE_CHECKING:
     from apomixis_node.cli.processes import Spec
-    from apomixis_ring.model import Ring
+    from apomixis_ring.model import Member, Ring
+    from apomixis_ring.transition import Report
 
 ASK_EVERY_S = 0.1
 PUT_TIMEOUT_S = 60.0  # adopting a ring waits for the writes that began under the older one
@@ -55,7 +54,8 @@ class Introduction:
         async with self._client() as client:
             try:
                 answer = await client.get(f"{url}/report")
-                return read_report(answer.raise_for_status().json())
+                said = answer.raise_for_status().json()
+                return read_member(said), read_report(said)
             except (httpx.HTTPError, ValueError, KeyError, TypeError):
                 return None
 
@@ -113,44 +113,12 @@ class Introduction:
                 return
 
 
-def read_report(said: dict[str, Any]) -> tuple[Member, Report]:
-    """`GET /report` as values. Raises KeyError, TypeError, ValueError for anything else."""
-    epoch = int(said["epoch"])
-    proofs = {
-        int(p): Proof(epoch, frozenset(group["asked"]))
-        for group in said["proofs"]
-        for p in group["partitions"]
-    }
-    left = said["leftovers"]
-    report = Report(
-        epoch=epoch,
-        blank=bool(said["blank"]),
-        proofs=proofs,
-        leftovers=None if left is None else int(left),
-        retired=bool(said["retired"]),
-    )
-    member = Member(
-        name=str(said["name"]),
-        incarnation=str(said["incarnation"]),
-        url=str(said["url"]),
-        zone=str(said["zone"]),
-        weight=float(said["weight"]),
-    )
-    return member, report
-
-
 def _member(spec: Spec, answer: httpx.Response) -> Member:
     try:
         said: dict[str, Any] = json.loads(answer.raise_for_status().text)
         if said["name"] != spec.name:
             raise NotHeardError(f"{spec.internal_url} is {said['name']}, not {spec.name}.")
-        return Member(
-            name=str(said["name"]),
-            incarnation=str(said["incarnation"]),
-            url=str(said["url"]),
-            zone=str(said["zone"]),
-            weight=float(said["weight"]),
-        )
+        return read_member(said)
     except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
         raise NotHeardError(
             f"{spec.internal_url} does not answer as {spec.name}: {_detail(answer)}"

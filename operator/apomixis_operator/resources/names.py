@@ -74,6 +74,16 @@ def owner(cluster: Cluster) -> dict[str, Any]:
     }
 
 
+def as_text(selected: Mapping[str, str]) -> str:
+    """Labels as a query names them: `a=b,c=d`."""
+    return ",".join(f"{key}={value}" for key, value in selected.items())
+
+
+def key_of(body: Mapping[str, Any]) -> str:
+    """Kind and name of an object."""
+    return f"{body['kind']}/{body['metadata']['name']}"
+
+
 def metadata(
     cluster: Cluster, name: str, *, component: str = NODE, owned: bool = True, **more: Any
 ) -> dict[str, Any]:

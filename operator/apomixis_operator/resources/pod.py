@@ -19,6 +19,7 @@ GRACE_S = 120
 DRAIN_S = 5  # endpoints lag behind a pod's end: refused connections otherwise
 SECRET = "/etc/apomixis/secret"  # noqa: S105  a path
 SOCKET = "/data/node.sock"
+HTTP = {"name": "http", "containerPort": names.PUBLIC_PORT}
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -75,26 +76,47 @@ def _pod_spec(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[
 
 def _node(cluster: Cluster, spec: Spec, image: str, *, nginx: bool) -> dict[str, Any]:
     ports = [{"name": "internal", "containerPort": names.INTERNAL_PORT}]
-    if not nginx:
-        ports.append({"name": "http", "containerPort": names.PUBLIC_PORT})
-    node: dict[str, Any] = {
-        "name": "node",
-        "image": image,
-        "imagePullPolicy": spec.pull_policy,
-        "command": ["apomixis", "node"],
-        "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
-        "env": _environment(nginx=nginx),
-        "ports": ports,
+    return {
+        **_container(cluster, spec, image, "node", nginx=nginx),
+        "ports": ports if nginx else [*ports, HTTP],
         "resources": dict(spec.resources),
-        "securityContext": RESTRICTED,
-        "volumeMounts": _mounts(spec),
         "startupProbe": _probe("/healthz", "internal", periodSeconds=1, failureThreshold=300),
         "livenessProbe": _probe("/healthz", "internal", periodSeconds=10, failureThreshold=6),
+        **({} if nginx else _in_service()),
     }
-    if not nginx:
-        node["readinessProbe"] = _probe("/readyz", "http", periodSeconds=2)
-        node["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN_S}}}
-    return node
+
+
+def _nginx(cluster: Cluster, spec: Spec, image: str) -> dict[str, Any]:
+    """It makes its configuration from the node's own settings."""
+    return {
+        **_container(cluster, spec, image, "nginx", nginx=True),
+        "ports": [HTTP],
+        **_in_service(),
+    }
+
+
+def _container(
+    cluster: Cluster, spec: Spec, image: str, what: str, *, nginx: bool
+) -> dict[str, Any]:
+    """What both have: one image, one environment, one set of folders."""
+    return {
+        "name": what,
+        "image": image,
+        "imagePullPolicy": spec.pull_policy,
+        "command": ["apomixis", what],
+        "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
+        "env": _environment(nginx=nginx),
+        "securityContext": RESTRICTED,
+        "volumeMounts": _mounts(spec),
+    }
+
+
+def _in_service() -> dict[str, Any]:
+    """Of the container that answers users."""
+    return {
+        "readinessProbe": _probe("/readyz", "http", periodSeconds=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_S}}},
+    }
 
 
 def _environment(*, nginx: bool) -> list[dict[str, Any]]:
@@ -113,23 +135,6 @@ def _environment(*, nginx: bool) -> list[dict[str, Any]]:
     if nginx:
         found.append({"name": "APOMIXIS_SOCKET", "value": SOCKET})
     return found
-
-
-def _nginx(cluster: Cluster, spec: Spec, image: str) -> dict[str, Any]:
-    """It makes its configuration from the node's own settings."""
-    return {
-        "name": "nginx",
-        "image": image,
-        "imagePullPolicy": spec.pull_policy,
-        "command": ["apomixis", "nginx"],
-        "envFrom": [{"configMapRef": {"name": names.config_name(cluster.name)}}],
-        "env": _environment(nginx=True),
-        "ports": [{"name": "http", "containerPort": names.PUBLIC_PORT}],
-        "securityContext": RESTRICTED,
-        "volumeMounts": _mounts(spec),
-        "readinessProbe": _probe("/readyz", "http", periodSeconds=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_S}}},
-    }
 
 
 def _probe(path: str, port: str, **more: int) -> dict[str, Any]:

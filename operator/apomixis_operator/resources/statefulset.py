@@ -29,11 +29,11 @@ def stateful_set(
     config: Mapping[str, str],
     *,
     replicas: int,
-    partition: int = HELD,
     first_size: str | None = None,
     nginx: bool = False,
 ) -> dict[str, Any]:
-    """The child object. Deleting it by hand must not delete pictures: volumes are retained.
+    """The child object, with no pod to be updated. Deleting it by hand must not delete pictures:
+    volumes are retained.
 
     `first_size`: the size that the volume claim templates were written with, for they never change.
     """
@@ -61,7 +61,7 @@ def stateful_set(
             },
             "updateStrategy": {
                 "type": "RollingUpdate",
-                "rollingUpdate": {"partition": partition},
+                "rollingUpdate": {"partition": HELD},
             },
             "template": template,
             "volumeClaimTemplates": [
