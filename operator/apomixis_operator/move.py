@@ -19,7 +19,7 @@ from apomixis_operator.members import as_member
 from apomixis_operator.observed import NodeSeen, Observed, RingObject
 from apomixis_operator.resources.jobs import rebalance_job
 from apomixis_ring import transition
-from apomixis_ring.model import Member, Ring, Table, name_of
+from apomixis_ring.model import Member, Ring, name_of
 from apomixis_ring.transition import Phase, Step, Wanted
 
 PATIENCE_S = 60.0
@@ -36,9 +36,7 @@ def plan(seen: Observed) -> Plan | None:
     if wanted is None:
         sentence = f"{seen.spec.replicas} nodes are wanted; new ones have still to start."
         return Plan((*_offers(seen, ring.ring),), "Provisioning", "WaitingForNodes", sentence)
-    joining = transition.joinable(ring.ring, wanted, seen.reports)
-    goal = goal_of(ring.ring, joining)
-    step = transition.step(ring.ring, wanted, seen.reports, fenced(seen), goal=goal)
+    step = transition.step(ring.ring, wanted, seen.reports, fenced(seen))
     if step.phase is Phase.STABLE:
         return _at_rest(seen, step)
     if step.phase is Phase.BLOCKED:
@@ -115,19 +113,6 @@ def effective_replicas(seen: Observed, ring: RingObject) -> int:
     now = 1 + max(map(seen.ordinal, seen.member_names()), default=-1)
     young = seen.now - ring.wanted_since < seen.spec.scale_down_delay_s
     return max(seen.spec.replicas, now) if young else seen.spec.replicas
-
-
-_goals: dict[tuple[Table, Wanted], Table] = {}
-
-
-def goal_of(ring: Ring, wanted: Wanted) -> Table:
-    """`transition.target`, remembered: it is asked for at every look, and takes a while."""
-    key = (ring.current, wanted)
-    if key not in _goals:
-        if len(_goals) >= 32:
-            _goals.clear()
-        _goals[key] = transition.target(ring, wanted)
-    return _goals[key]
 
 
 def _offers(seen: Observed, ring: Ring) -> list[Action]:

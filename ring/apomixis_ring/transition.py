@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 
 from .model import Member, Ring, Table, name_of
 from .placement import place
@@ -82,12 +83,18 @@ class Step:
 
 def target(ring: Ring, wanted: Wanted) -> Table:
     """The table that `wanted` asks for, coming from the current one."""
+    return _target(ring.current, wanted)
+
+
+@lru_cache(maxsize=32)
+def _target(current: Table, wanted: Wanted) -> Table:
+    """Remembered, for whoever carries a transition out asks for it at every look."""
     return place(
         wanted.members,
         wanted.replication,
-        ring.current,
+        current,
         write_quorum=wanted.write_quorum,
-        partitions=len(ring.current),
+        partitions=len(current),
     )
 
 
@@ -124,8 +131,8 @@ def step(
     """The next step of the protocol.
 
     `reports` by member key, of members and of leaving nodes; silence is absence. `lost` are
-    members whose loss was accepted, once they were fenced. `goal` is `target(ring, …)` of the
-    members that are `joinable`, where the caller has it already.
+    members whose loss was accepted, once they were fenced. `goal` is the table to end at, by
+    default `target(ring, …)` of the members that are `joinable`.
     """
     wanted = joinable(ring, wanted, reports)
     goal = goal or target(ring, wanted)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from apomixis_ring import transition
 from apomixis_ring.transition import Phase, Report, Step, Wanted
 from simulation.engine import Pause, Procedure, Request, call
-from simulation.world import goal
 
 if TYPE_CHECKING:
     from apomixis_ring.model import Member, Ring
@@ -42,7 +41,6 @@ def once(world: World, name: str) -> Procedure:
         wanted,
         reports,
         world.accepted_loss,
-        goal(ring, transition.joinable(ring, wanted, reports)),
     )
     yield Pause()
     if step.swap is not None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from apomixis_ring import transition
 from apomixis_ring.marks import Mark
-from apomixis_ring.model import Ring, Table
+from apomixis_ring.model import Ring
 from apomixis_ring.placement import place
-from apomixis_ring.transition import Wanted
 from simulation.disk import Disk
 from simulation.engine import Engine, Pause, Procedure, Reply, Request
 from simulation.node import Node
@@ -48,17 +46,6 @@ class Record:
         if newest is None or any(stamp >= newest.stamp for stamp in self.tried_deletes):
             return None
         return newest
-
-
-GOALS: dict[tuple[Table, Wanted], Table] = {}
-
-
-def goal(ring: Ring, wanted: Wanted) -> Table:
-    """`transition.target`, remembered: operators ask for it again and again."""
-    key = (ring.current, wanted)
-    if key not in GOALS:
-        GOALS[key] = transition.target(ring, wanted)
-    return GOALS[key]
 
 
 class World:

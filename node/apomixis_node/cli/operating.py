@@ -19,7 +19,7 @@ from apomixis_ring.transition import Phase, Report, Step, Wanted
 if TYPE_CHECKING:
     from apomixis_node.cli.folder import Folder
     from apomixis_node.cli.introduction import Introduction
-    from apomixis_ring.model import Member, Ring, Table
+    from apomixis_ring.model import Member, Ring
 
 BUSY_S = 0.3
 REST_S = 1.0
@@ -82,9 +82,8 @@ class Operator:
         self.at_rest = False
         if ring is None or wanted is None:
             return []
-        joining = transition.joinable(ring, wanted, look.reports)
         lost = given_up(aim)
-        step = transition.step(ring, wanted, look.reports, lost, goal=_goal(ring, joining))
+        step = transition.step(ring, wanted, look.reports, lost)
         self._teller.tell(step)
         if step.swap is not None:
             self._folder.keep_ring(step.swap)
@@ -160,15 +159,3 @@ def wanted_members(ring: Ring, wanted: dict[str, object], look: Look) -> Wanted 
         replication if isinstance(replication, int) else ring.current.replication,
         quorum if isinstance(quorum, int) else ring.current.write_quorum,
     )
-
-
-_goals: dict[tuple[Table, Wanted], Table] = {}
-
-
-def _goal(ring: Ring, wanted: Wanted) -> Table:
-    """`transition.target`, remembered: it is asked for at every look."""
-    key = (ring.current, wanted)
-    if key not in _goals:
-        _goals.clear()
-        _goals[key] = transition.target(ring, wanted)
-    return _goals[key]
