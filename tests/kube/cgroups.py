@@ -23,11 +23,10 @@ def is_unified() -> bool:
 
 
 def _hierarchies() -> list[Path]:
-    """Version 2 has one; of version 1 those that kubelets use."""
+    """Version 2 has one; version 1 one for each controller."""
     if is_unified():
         return [MOUNT]
-    found = [path for path in MOUNT.iterdir() if path.is_dir() and not path.is_symlink()]
-    return [path for path in found if path.name != "unified"]
+    return [path for path in MOUNT.iterdir() if path.is_dir() and not path.is_symlink()]
 
 
 def _processes() -> Path:

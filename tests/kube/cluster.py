@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kube import binaries, certificates, cgroups, control, images, mounts, network, processes
@@ -22,6 +22,7 @@ PROGRAMS = ("buildah", "containerd", "ctr", "debootstrap", "gcc", "ip", "nft", "
 PROGRAMS += ("runc", "socat", "conntrack", "sysctl")
 CHANGED_BY_KUBELETS = ("kernel.panic", "kernel.panic_on_oops", "vm.overcommit_memory")
 CONTAINER_LINKS = Path("/var/log/containers")
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 MOST = 5
 
 
@@ -91,5 +92,9 @@ def down() -> None:
         for link in CONTAINER_LINKS.iterdir():
             if link.is_symlink() and link.readlink().is_relative_to(LOGS):
                 link.unlink()
+    (DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)
+    for folder in (CONTAINER_LINKS, DEVICE_PLUGINS, DEVICE_PLUGINS.parent):
+        with suppress(OSError):  # not there, or somebody else's things are in it
+            folder.rmdir()
     mounts.remove(CLUSTER)
     cgroups.remove()
