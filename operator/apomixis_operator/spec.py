@@ -39,6 +39,7 @@ class Spec:
     bandwidth: int | None
     scale_down_delay_s: int
     lost_after_s: int | None
+    tombstone_days: float | None
     verify_schedule: str
     verify_bandwidth: int
     uploads: Mapping[str, Any]
@@ -95,6 +96,7 @@ def read_spec(raw: Mapping[str, Any]) -> Spec:
         bandwidth=None if bandwidth is None else size_in_bytes(bandwidth, "rebalance"),
         scale_down_delay_s=int(rebalance.get("scaleDownDelaySeconds", 0)),
         lost_after_s=part("heal").get("lostAfterSeconds"),
+        tombstone_days=raw.get("tombstoneDays"),
         verify_schedule=verification.get("schedule", "17 3 * * *"),
         verify_bandwidth=size_in_bytes(verification.get("bandwidthLimit", "50Mi"), "verification"),
         uploads=part("uploads"),

@@ -31,6 +31,8 @@ def settings(cluster: Cluster, spec: Spec) -> dict[str, str]:
     }
     if spec.bandwidth is not None:
         found["APOMIXIS_SYNC_RATE"] = str(spec.bandwidth)
+    if spec.tombstone_days is not None:
+        found["APOMIXIS_TOMBSTONE_DAYS"] = str(spec.tombstone_days)
     if formats := uploads.get("formats"):
         found["APOMIXIS_FORMATS"] = ",".join(formats)
     if sizes := renditions.get("allowedSizes"):
