@@ -66,10 +66,15 @@ def unsettled(seen: Observed) -> str:
 
 
 def stuck(seen: Observed) -> Plan | None:
-    """A pod that can't run, on a revision that is superseded, makes way for its successor."""
+    """A pod that does not come up, on a revision that was superseded, makes way for another.
+
+    The revision that the others run is not superseded: they would all come back on it.
+    """
+    there = seen.stateful_set
     for pod in outdated(seen):
-        if pod.waiting and not pod.deleting:
-            why = f"{pod.name} waits on an old revision: {pod.waiting}."
+        superseded = there is not None and pod.revision != there.current_revision
+        if not pod.deleting and not pod.ready and (superseded or (pod.waiting and not seen.ring)):
+            why = f"{pod.name} does not come up on an old revision: {pod.waiting or 'not Ready'}."
             action = DeletePod(pod.name, pod.uid, force=False, why=why)
             return Plan((action,), "Updating", "PodReplaced", why)
     return None

@@ -17,7 +17,7 @@ from pictures import noise
 
 SIZES = ("full", "60w", "40s", "50w30hc")
 READERS = 2
-PAUSE_S = 0.1
+PAUSE_S = 0.25
 """Between two requests of one thread: a busy site, not a benchmark."""
 
 
@@ -43,7 +43,7 @@ class Load:
         self._threads = [threading.Thread(target=job) for job in jobs]
 
     def __enter__(self) -> Load:
-        self.release.eventually(self._answers, "an answer through the Ingress")
+        self.wait_for_the_door()
         for _ in range(5):
             self.upload()
         for thread in self._threads:
@@ -85,6 +85,10 @@ class Load:
         with self.client() as client:
             return client.get(f"/image/{image_id}/{size}/photo.jpg")
 
+    def wait_for_the_door(self) -> None:
+        """Until a node answers through the Ingress."""
+        self.release.eventually(self._answers, "an answer through the Ingress")
+
     def wait(self, uploads: int = 10) -> None:
         """Until so many more were acknowledged."""
         goal = len(self.acknowledged) + uploads
@@ -109,10 +113,9 @@ class Load:
     def _answers(self) -> bool:
         with self.client() as client:
             try:
-                return client.get("/image/" + "0" * 40 + "/full/x.jpg").status_code == 404 and (
-                    "error" in client.get("/image/" + "0" * 40 + "/full/x.jpg").json()
-                )
-            except (httpx.HTTPError, ValueError):
+                answer = client.get(f"/image/{'0' * 40}/full/x.jpg")
+                return answer.status_code == 404 and answer.json()["error"] == "not_found"
+            except (httpx.HTTPError, ValueError):  # the Ingress's own 404 is no JSON
                 return False
 
     def _writes(self) -> None:

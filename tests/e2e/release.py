@@ -16,6 +16,7 @@ import yaml
 from apomixis_operator.resources.ring import from_config_map
 from apomixis_ring.model import Ring
 from chart.rendering import CHART, ROOT, helm, tool
+from needs import need
 
 PATIENCE_S = 180
 OPERATOR = "app.kubernetes.io/component=operator"
@@ -74,7 +75,7 @@ class Release:
         return done.stdout
 
     def install(self, *values: str) -> None:
-        """Install the operator."""
+        """Install the operator, and a cluster if the values say so."""
         self.helm("install", self.name, str(CHART), *_images(), *_set(values))
 
     def upgrade(self, *values: str) -> None:
@@ -205,6 +206,7 @@ def _set(values: tuple[str, ...]) -> list[str]:
 @contextmanager
 def namespace(space: str, name: str = "apomixis") -> Iterator[Release]:
     """An empty namespace, gone afterwards."""
+    need(os.environ.get("KUBECONFIG"), "a Kubernetes cluster: `make e2e` makes one")
     release = Release(space, name)
     crds = ("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests/crds"))
     release.kubectl(*crds)

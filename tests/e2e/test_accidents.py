@@ -183,7 +183,7 @@ def test_no_secret_is_told(release: Release) -> None:
 
 
 def test_the_internal_port_is_closed_without_the_secret(release: Release) -> None:
-    path = "pods/{}:8081/proxy/report"
+    path = "pods/{}:8081/proxy/ring"
     for pod in release.pods():
         with pytest.raises(RefusedError, match=r"Unauthorized|Forbidden|401|403|logged in"):
             release.raw(path.format(pod))

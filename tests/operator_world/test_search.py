@@ -134,6 +134,27 @@ def test_an_image_is_rolled_out_pod_by_pod() -> None:
     assert all(b - a <= 1 for a, b in pairwise(sizes)), sizes
 
 
+@pytest.mark.parametrize("mended", ["apomixis:1", "apomixis:3"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_bad_image_stops_one_pod_until_the_spec_is_mended(seed: int, mended: str) -> None:
+    world = World(random.Random(seed), spec={"replicas": 4, "storage": {"size": "1Gi"}})
+    world.spec["image"] = "apomixis:1"
+    settle(world)
+    world.spec["image"] = "apomixis:2"
+    for _ in range(60):
+        one_round(world, world.observe())
+        assert world.stateful_set is not None
+        if world.stateful_set.update_revision != world.stateful_set.current_revision:
+            world.broken.add(world.stateful_set.update_revision)
+        assert len(world.up) >= 3
+    assert len(world.up) == 3, "one pod waits"
+    world.spec["image"] = mended
+    settle(world, crashes=True)
+    settle(world)
+    assert len(world.up) == 4
+    assert len(set(world.revisions.values())) == 1
+
+
 @pytest.mark.parametrize(
     "change", [{"replicas": 5}, {"paused": True}, {"storage": {"size": "2Gi"}}]
 )

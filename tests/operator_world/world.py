@@ -44,6 +44,7 @@ class World:
     secret: bool = False
     stateful_set: StatefulSet | None = None
     revisions: dict[str, str] = field(default_factory=dict)  # pod → revision
+    broken: set[str] = field(default_factory=set)  # revisions that no node starts with
     up: set[str] = field(default_factory=set)  # pods whose node runs
     starting: dict[str, int] = field(default_factory=dict)  # pod → ticks until its node runs
     volumes: dict[str, Volume] = field(default_factory=dict)
@@ -207,6 +208,8 @@ class World:
         self.now += 5
         self._pods()
         for name in list(self.starting):
+            if self.revisions[name] in self.broken:
+                continue
             self.starting[name] -= 1
             if not self.starting[name]:
                 del self.starting[name]

@@ -1,12 +1,10 @@
 """The chart on a real API server: the guard's refusals, the operator's rights, every sample.
 
-Runs on `$KUBECONFIG` where APOMIXIS_REQUIRE_KUBE=1 says that this cluster is there for tests: it
-makes a namespace and a release of its own, and removes both. No image is needed.
+No image is needed: no pod of these tests runs.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 
@@ -14,8 +12,11 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, ROOT, helm, tool
+from e2e.release import namespace
 
-SPACE = "apomixis-chart-test"
+pytestmark = pytest.mark.cluster
+
+SPACE = "e2e-chart"
 OPERATOR = f"system:serviceaccount:{SPACE}:apomixis-operator"
 LABELS = {"name": "apomixis", "instance": "photos", "component": "node"}
 SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"))
@@ -60,20 +61,11 @@ def stateful_set(name: str, labels: dict[str, str]) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def release() -> Iterator[None]:
     """The chart, installed in a namespace that is gone afterwards, a StatefulSet of nodes in it."""
-    if os.environ.get("APOMIXIS_REQUIRE_KUBE") != "1" or not os.environ.get("KUBECONFIG"):
-        pytest.skip("needs a Kubernetes cluster: KUBECONFIG=… APOMIXIS_REQUIRE_KUBE=1")
-    done("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests/crds"))
-    done("wait", "--for=condition=Established", "crd/apomixisclusters.apomixis.io")
-    done("create", "namespace", SPACE)
-    try:
-        installed = helm("install", "apomixis", CHART, "--namespace", SPACE)
-        assert installed.returncode == 0, installed.stderr
+    with namespace(SPACE) as release:
+        release.helm("install", release.name, str(CHART))
         done("apply", "-f", "-", stdin=stateful_set("photos", LABELS))
         wait_for_the_guard()
         yield
-    finally:
-        helm("uninstall", "apomixis", "--namespace", SPACE, "--wait")
-        done("delete", "namespace", SPACE, "--timeout=90s")
 
 
 def wait_for_the_guard() -> None:
