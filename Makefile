@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
 
-.PHONY: help demo test unit coverage simulate faults lint format bench lock clean
+.PHONY: help demo test unit coverage simulate faults e2e lint format bench lock clean
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -26,11 +26,15 @@ $(VENV)/.debian: tests/debian.txt tests/debian.sh | $(VENV)/.test
 	@sh tests/debian.sh tests/debian.txt
 	@touch $@
 
+$(VENV)/.kube: tests/kube/debian.txt tests/debian.sh | $(VENV)/.debian
+	@sh tests/debian.sh tests/kube/debian.txt
+	@touch $@
+
 demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
 	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
 
 test: $(VENV)/.debian ## all tests that need no cluster (minutes)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not cluster" -n 3 --dist loadfile $(ARGS)
 
 unit: $(VENV)/.test ## the tests without processes and browsers (seconds), for every save
 	@$(BIN)/python -m pytest -n 2 -q tests/unit $(ARGS)
@@ -54,6 +58,9 @@ simulate: $(VENV)/.test ## the protocol on a simulated cluster: SEEDS=10000 hist
 
 faults: $(VENV)/.debian ## ten minutes of real faults on real nodes: SEEDS=10 histories of SECONDS=60, from FIRST=1 on
 	@FAULTS_SEEDS=$(or $(SEEDS),10) FAULTS_FIRST=$(or $(FIRST),1) FAULTS_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest -n 2 -q tests/faults $(ARGS)
+
+e2e: $(if $(KUBECONFIG),$(VENV)/.test,$(VENV)/.kube) ## everything on a real Kubernetes, made here; or on KUBECONFIG=…, LOAD_IMAGE="kind load docker-image"
+	@PYTHONPATH=tests $(BIN)/python -m kube run -- $(CURDIR)/$(BIN)/python -m e2e $(ARGS)
 
 bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)

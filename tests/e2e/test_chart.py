@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from chart.rendering import CHART, ROOT, helm, tool
+from chart.rendering import CHART, ROOT, tool
 from e2e.release import namespace
 
 pytestmark = pytest.mark.cluster
@@ -161,7 +162,7 @@ def test_users_rights_come_with_the_usual_roles(role: str, verb: str, what: str,
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_the_api_server_takes_every_sample(path: os.PathLike[str]) -> None:
+def test_the_api_server_takes_every_sample(path: Path) -> None:
     done("apply", "--dry-run=server", "-f", str(path))
 
 

@@ -71,7 +71,7 @@ def test_every_size_from_every_pod(release: Release, load: Load) -> None:
             "40h": (60, 40),
             "40s": (40, 40),
             "60w30h": (45, 30),
-                "50w30hc": (50, 30),
+            "50w30hc": (50, 30),
         }.items():
             path = f"pods/{pod}:8080/proxy/image/{image_id}/{size}/x.jpg"
             assert shape(release, path) == wanted, (pod, size)

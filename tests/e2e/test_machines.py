@@ -28,7 +28,9 @@ DRAIN = ("--ignore-daemonsets", "--timeout=150s")
 
 @pytest.fixture(scope="module")
 def release() -> Iterator[Release]:
-    need(os.environ.get("APOMIXIS_KUBE_MACHINES"), "machines to halt: `make e2e` without KUBECONFIG")
+    need(
+        os.environ.get("APOMIXIS_KUBE_MACHINES"), "machines to halt: `make e2e` without KUBECONFIG"
+    )
     with installed("e2e-machines") as release:
         release.cluster()
         release.wait_settled(3)

@@ -90,8 +90,12 @@ def test_a_new_setting(release: Release, load: Load) -> None:
         {"resources": {"requests": {"cpu": "900"}}},
         {"renditions": {"allowedSizes": ["no-such-size"]}},
     ],
-    ids=["an image that is not there", "a Secret that is not there", "a machine that is not there",
-         "a setting that no node starts with"],
+    ids=[
+        "an image that is not there",
+        "a Secret that is not there",
+        "a machine that is not there",
+        "a setting that no node starts with",
+    ],
 )
 def test_a_bad_change_disturbs_one_pod(
     release: Release, load: Load, spec: dict[str, dict[str, object]]
@@ -143,8 +147,9 @@ def test_a_template_that_is_refused(release: Release, load: Load) -> None:
 def test_volumes_grow(release: Release, load: Load) -> None:
     release.patch(storage={"size": "2Gi"})
     release.eventually(
-        lambda: {c["status"]["capacity"]["storage"] for c in release.get("pvc")["items"]}
-        == {"2Gi"},
+        lambda: (
+            {c["status"]["capacity"]["storage"] for c in release.get("pvc")["items"]} == {"2Gi"}
+        ),
         "larger volumes",
     )
     release.wait_settled(3)

@@ -40,6 +40,14 @@ def down() -> None:
         cluster.down()
 
 
+@app.command()
+def reload(machines: Count = 3) -> None:
+    """Build the project's images again, and give them to the machines of a cluster that is up."""
+    archives = images.build()
+    for machine in cluster.machines(machines):
+        cluster.load(machine, archives)
+
+
 @app.command("run", context_settings={"ignore_unknown_options": True})
 def run_on_it(command: Annotated[list[str], typer.Argument()], machines: Count = 3) -> None:
     """Run a command on a cluster that is there for it, or on that of $KUBECONFIG."""
@@ -86,8 +94,10 @@ def _on_theirs(command: list[str]) -> int:
         raise typer.BadParameter('say how images get there: LOAD_IMAGE="kind load docker-image"')
     for image, recipe in ((images.OPERATOR, "operator"), (images.NODE, "node")):
         run("docker", "build", "-t", image, "-f", ROOT / f"Dockerfile.{recipe}", ROOT, seconds=1800)
-    run("docker", "tag", images.NODE, images.NEXT)
-    for image in _images().values():
+    named = {images.NEXT: images.NODE, **{new: old for old, new in images.OF_THE_README.items()}}
+    for new, old in named.items():
+        run("docker", "tag", old, new)
+    for image in (images.OPERATOR, images.NODE, *named):
         run(*load, image, seconds=600)
     return _call(command, _images())
 

@@ -67,17 +67,26 @@ def up(count: int) -> None:
     certificates.authority()
     control.start()
     control.kubectl("apply", "-f", "-", stdin=STORAGE_CLASS)
-    processes.start("volumes", "env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "kube.volumes")
+    processes.start(
+        "volumes", "env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "kube.volumes"
+    )
 
     def start(machine: Machine) -> None:
         machine.prepare()
         machine.start()
-        for archive in archives:
-            machine.load(archive)
+        load(machine, archives)
         wait(machine.is_ready, f"{machine.name} to be Ready")
 
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(start, machines(count)))
+
+
+def load(machine: Machine, archives: list[Path]) -> None:
+    """Give a machine its images, under all their names."""
+    for archive in archives:
+        machine.load(archive)
+    for image, name in images.OF_THE_README.items():
+        machine.call(image, name)
 
 
 def down() -> None:

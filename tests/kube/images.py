@@ -22,6 +22,12 @@ OPERATOR, NODE, NEXT = (
 )
 """NEXT is NODE under another name, to upgrade to."""
 
+OF_THE_README = {
+    OPERATOR: "registry.example.com/apomixis-operator:0.1.0",
+    NODE: "registry.example.com/apomixis-node:0.1.0",
+}
+"""What the README calls them, whose commands are followed word for word."""
+
 PACKAGES = ("python3-minimal", "python3-venv", "python3-pip", "ca-certificates", "nginx-light")
 OF_THE_HOST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 """What a build needs on some machines to reach packages; lent to it, never copied."""

@@ -161,6 +161,10 @@ class Machine:
         """Give it the images of an archive."""
         self._ctr("images", "import", archive, seconds=300)
 
+    def call(self, image: str, name: str) -> None:
+        """Give an image that it has another name."""
+        self._ctr("images", "tag", "--force", image, name)
+
     def forget(self, image: str) -> None:
         """Take an image from it."""
         self._ctr("images", "remove", "--sync", image)
