@@ -136,10 +136,9 @@ def test_a_namespace_deleted_without_an_operator() -> None:
 
 
 def test_two_releases(release: Release) -> None:
-    small = {"replicationFactor": 1}
     with installed("e2e-ends-too") as other:
-        release.cluster(1, **small)
-        other.cluster(1, **small)
+        release.cluster(1, replicationFactor=1)
+        other.cluster(1, replicationFactor=1)
         release.wait_settled(1)
         other.wait_settled(1)
         before = other.uids()

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,7 +65,7 @@ def test_the_kubernetes_part_word_for_word(home: Path) -> None:
         if command in builds:
             continue
         if command.startswith("curl"):
-            release.eventually(lambda line=command: '"hash"' in sh(line, home), "an upload")
+            release.eventually(partial(uploads, command, home), "an upload")
         elif command.endswith("--watch"):
             assert "photos" in sh(f"timeout 5 {command} || test $? = 124", home)
         else:
@@ -75,6 +76,10 @@ def test_the_kubernetes_part_word_for_word(home: Path) -> None:
             if replicas == 3:
                 release.wait_settled(3)
     assert len(release.ring().members) == 3
+
+
+def uploads(command: str, home: Path) -> bool:
+    return '"hash"' in sh(command, home)
 
 
 def sh(command: str, home: Path) -> str:

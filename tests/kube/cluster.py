@@ -1,4 +1,4 @@
-"""The whole cluster: brought up from nothing, taken down to nothing, whatever state it was left in."""
+"""The whole cluster: up from nothing, and down to nothing in whatever state it was left."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from kube.home import CACHE, CLUSTER, HERE, LOGS, VOLUMES
 from kube.machine import Machine
 from kube.volumes import STORAGE_CLASS
 
-PROGRAMS = ("buildah", "containerd", "ctr", "debootstrap", "gcc", "ip", "nft", "nsenter", "openssl")
-PROGRAMS += ("runc", "socat", "conntrack", "sysctl")
+PROGRAMS = (
+    *("buildah", "conntrack", "containerd", "ctr", "debootstrap", "gcc", "ip"),
+    *("nft", "nsenter", "openssl", "runc", "socat", "sysctl"),
+)
 CHANGED_BY_KUBELETS = ("kernel.panic", "kernel.panic_on_oops", "vm.overcommit_memory")
 CONTAINER_LINKS = Path("/var/log/containers")
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
@@ -67,9 +69,8 @@ def up(count: int) -> None:
     certificates.authority()
     control.start()
     control.kubectl("apply", "-f", "-", stdin=STORAGE_CLASS)
-    processes.start(
-        "volumes", "env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "kube.volumes"
-    )
+    provisioner = ("env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "kube.volumes")
+    processes.start("volumes", *provisioner)
 
     def start(machine: Machine) -> None:
         machine.prepare()

@@ -1,8 +1,9 @@
-"""The control plane, on the first machine: etcd, API server, controllers, scheduler, DNS, Ingress."""
+"""The control plane, on the first machine: etcd, API server, controllers, DNS, Ingress."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import yaml
 
@@ -134,7 +135,7 @@ def start_ingress() -> None:
     )
 
 
-def writes() -> list[dict[str, object]]:
+def writes() -> list[dict[str, Any]]:
     """Every write that the API server was asked for so far, oldest first."""
     lines = AUDIT.read_text().splitlines() if AUDIT.exists() else []
     return [json.loads(line) for line in lines if line.endswith("}")]

@@ -111,8 +111,8 @@ def _base() -> None:
     (root / "etc/apt/sources.list").write_text("")
     container = buildah("from", "scratch").strip()
     buildah("add", "-q", container, root, "/")
-    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    buildah("config", "--env", path, "--cmd", "/bin/bash", container)
+    search = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    buildah("config", "--env", search, "--cmd", "/bin/bash", container)
     buildah("commit", "-q", "--rm", "--format=docker", container, BASE)
     _archive(BASE)
     shutil.rmtree(root)
@@ -120,8 +120,8 @@ def _base() -> None:
 
 def mirror() -> str:
     """Where this machine's apt takes Debian from. Raises FailedError."""
-    for path in [*Path("/etc/apt/sources.list.d").glob("*"), Path("/etc/apt/sources.list")]:
-        text = path.read_text() if path.is_file() else ""
+    for source in [*Path("/etc/apt/sources.list.d").glob("*"), Path("/etc/apt/sources.list")]:
+        text = source.read_text() if source.is_file() else ""
         pattern = r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(https?://\S+/debian/?)(?:\s|$)"
         if found := re.search(pattern, text, re.MULTILINE):
             return found[1]

@@ -37,8 +37,7 @@ STORAGE_CLASS = yaml.safe_dump(
 
 
 def main() -> None:
-    config.load_kube_config(str(KUBECONFIG))
-    api = client.CoreV1Api()
+    api = client.CoreV1Api(config.new_client_from_config(str(KUBECONFIG)))
     while True:
         try:
             once(api)
@@ -47,7 +46,7 @@ def main() -> None:
         time.sleep(PAUSE_S)
 
 
-def once(api: client.CoreV1Api) -> None:
+def once(api: Any) -> None:
     """Look at every claim and every volume, and do what is due."""
     volumes = {v.metadata.name: v for v in api.list_persistent_volume(_request_timeout=10).items}
     claims = api.list_persistent_volume_claim_for_all_namespaces(_request_timeout=10).items
@@ -64,7 +63,7 @@ def once(api: client.CoreV1Api) -> None:
             _remove(api, volume)
 
 
-def _provision(api: client.CoreV1Api, claim: Any, name: str) -> None:
+def _provision(api: Any, claim: Any, name: str) -> None:
     about = claim.metadata
     machine = (about.annotations or {}).get("volume.kubernetes.io/selected-node")
     if machine is None or about.deletion_timestamp is not None:
@@ -92,7 +91,7 @@ def _provision(api: client.CoreV1Api, claim: Any, name: str) -> None:
     api.create_persistent_volume(body, _request_timeout=10)
 
 
-def _grow(api: client.CoreV1Api, claim: Any, volume: Any) -> None:
+def _grow(api: Any, claim: Any, volume: Any) -> None:
     wanted = claim.spec.resources.requests
     if claim.status.capacity == wanted:
         return
@@ -105,7 +104,7 @@ def _grow(api: client.CoreV1Api, claim: Any, volume: Any) -> None:
     )
 
 
-def _remove(api: client.CoreV1Api, volume: Any) -> None:
+def _remove(api: Any, volume: Any) -> None:
     shutil.rmtree(Path(volume.spec.local.path), ignore_errors=True)
     api.delete_persistent_volume(volume.metadata.name, _request_timeout=10)
 
