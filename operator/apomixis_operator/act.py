@@ -117,10 +117,10 @@ def _(action: do.GrowClaim, act: Act) -> None:
 
 
 @carry_out.register
-def _(action: do.OwnClaim, act: Act) -> None:
+def _(action: do.Own, act: Act) -> None:
     owners: list[dict[str, Any]] = [names.owner(act.seen.cluster)] if action.owned else []
     body = {"metadata": {"ownerReferences": owners or None}}
-    act.kube.patch("PersistentVolumeClaim", act.namespace, action.name, body)
+    act.kube.patch(action.kind, act.namespace, action.name, body)
 
 
 @carry_out.register

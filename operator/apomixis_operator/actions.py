@@ -100,9 +100,11 @@ class GrowClaim:
 
 
 @dataclass(frozen=True)
-class OwnClaim:
-    """Tie a volume to the ApomixisCluster object, or untie it, as the reclaim policy says."""
+class Own:
+    """Tie a volume, the ring or the Secret to the ApomixisCluster object, or untie it: with
+    `reclaimPolicy.whenDeleted: Delete` they go when it goes."""
 
+    kind: str
     name: str
     owned: bool
 
@@ -140,7 +142,7 @@ Action = (
     | DeletePod
     | DeleteClaim
     | GrowClaim
-    | OwnClaim
+    | Own
     | CreateJob
     | DeleteJob
     | RemoveChild

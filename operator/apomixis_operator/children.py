@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apomixis_operator.actions import Action, Apply, OwnClaim, RemoveChild
+from apomixis_operator.actions import Action, Apply, Own, RemoveChild
 from apomixis_operator.observed import Cluster, Observed
 from apomixis_operator.resources import config, jobs, services
-from apomixis_operator.resources.names import key_of
+from apomixis_operator.resources.names import key_of, ring_name, secret_name
 from apomixis_operator.resources.statefulset import TEMPLATE_HASH, hash_of, stateful_set
 from apomixis_operator.rollout import partition
 from apomixis_operator.spec import Spec
@@ -15,7 +15,6 @@ from apomixis_operator.spec import Spec
 
 def plan(seen: Observed, operator_namespace: str) -> tuple[Action, ...]:
     """Apply whatever is not as it was last applied; remove what is not wanted any more."""
-    owned = seen.spec.delete_with_cluster
     return (
         *(
             Apply(body)
@@ -27,12 +26,23 @@ def plan(seen: Observed, operator_namespace: str) -> tuple[Action, ...]:
             for kind, name in unwanted(seen.cluster, seen.spec)
             if f"{kind}/{name}" in seen.applied
         ),
-        *(
-            OwnClaim(claim.name, owned)
-            for claim in seen.claims.values()
-            if claim.owned != owned and not claim.deleting
-        ),
+        *_owned(seen),
     )
+
+
+def _owned(seen: Observed) -> list[Own]:
+    """Volumes, ring and Secret share one fate: that of the reclaim policy, also when it changes."""
+    wanted, cluster = seen.spec.delete_with_cluster, seen.cluster.name
+    found = [
+        Own("PersistentVolumeClaim", claim.name, wanted)
+        for claim in seen.claims.values()
+        if claim.owned != wanted and not claim.deleting
+    ]
+    if seen.ring is not None and seen.ring.owned != wanted:
+        found.append(Own("ConfigMap", ring_name(cluster), wanted))
+    if seen.secret and seen.secret_owned != wanted:
+        found.append(Own("Secret", secret_name(cluster), wanted))
+    return found
 
 
 def wanted(seen: Observed, operator_namespace: str) -> list[dict[str, Any]]:

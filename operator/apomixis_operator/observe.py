@@ -97,6 +97,7 @@ def observe(kube: Kube, body: Object, applied: Applied, settings: Settings) -> O
         applied=applied.as_seen(live),
         default_image=settings.node_image,
         nginx=settings.nginx,
+        secret_owned=secret is not None and bool(secret["metadata"].get("ownerReferences")),
     )
 
 

@@ -45,6 +45,7 @@ class RingObject:
     retiring: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
     image: str = ""
+    owned: bool = False  # by the ApomixisCluster object: goes with it
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Observed:
     applied: Mapping[str, str] = field(default_factory=dict)  # hash of what was last applied
     default_image: str = ""
     nginx: bool = False  # the image has nginx and its command
+    secret_owned: bool = False
 
     @property
     def spec(self) -> Spec:

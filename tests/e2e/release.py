@@ -104,6 +104,11 @@ class Release:
         """Change fields of the cluster's spec."""
         self.kubectl("patch", "apx/photos", "--type=merge", "-p", json.dumps({"spec": spec}))
 
+    def restore(self, spec: Body) -> None:
+        """Put a spec in place of what is there."""
+        patch = [{"op": "replace", "path": "/spec", "value": spec}]
+        self.kubectl("patch", "apx/photos", "--type=json", "-p", json.dumps(patch))
+
     def annotate(self, **notes: str) -> None:
         """Of the cluster, below apomixis.io/; an empty value takes one away."""
         for name, value in notes.items():

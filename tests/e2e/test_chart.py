@@ -119,6 +119,7 @@ def test_the_guard_looks_at_nobody_elses() -> None:
         ("get", "nodes", "yes"),
         ("patch", "apomixisclusters --subresource=status", "yes"),
         ("list", "secrets", "no"),
+        ("update", "secrets", "no"),
         ("delete", "secrets", "no"),
         ("create", "pods --subresource=exec", "no"),
         ("create", "pods", "no"),

@@ -37,7 +37,8 @@ STORAGE_CLASS = yaml.safe_dump(
 
 
 def main() -> None:
-    api = client.CoreV1Api(config.new_client_from_config(str(KUBECONFIG)))
+    reached = config.new_client_from_config(str(KUBECONFIG))  # type: ignore[no-untyped-call]
+    api = client.CoreV1Api(reached)
     while True:
         try:
             once(api)

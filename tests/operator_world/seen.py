@@ -48,7 +48,8 @@ def pod(world: World, name: str) -> Pod:
 def claim(world: World, name: str) -> Claim:
     """A volume claim as the API server has it."""
     size = world.volumes[name].size
-    return Claim(f"data-{name}", world.volumes[name].incarnation, size, size, False, False)
+    owned = world.owned.get(f"data-{name}", False)
+    return Claim(f"data-{name}", world.volumes[name].incarnation, size, size, False, owned)
 
 
 def node(world: World, name: str) -> NodeSeen:

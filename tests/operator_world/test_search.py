@@ -134,6 +134,18 @@ def test_an_image_is_rolled_out_pod_by_pod() -> None:
     assert all(b - a <= 1 for a, b in pairwise(sizes)), sizes
 
 
+def test_volumes_ring_and_secret_share_one_fate_also_when_it_changes() -> None:
+    world = World(random.Random(4))
+    settle(world)
+    for policy, owned in (("Delete", True), ("Retain", False)):
+        world.spec["storage"]["reclaimPolicy"] = {"whenDeleted": policy}
+        settle(world)
+        assert world.ring is not None
+        assert world.ring.owned == owned
+        assert [world.owned[f"data-{name}"] for name in names(3)] == [owned] * 3
+        assert world.owned[f"{NAME}-internal"] == owned
+
+
 @pytest.mark.parametrize("mended", ["apomixis:1", "apomixis:3"])
 @pytest.mark.parametrize("seed", range(10))
 def test_a_bad_image_stops_one_pod_until_the_spec_is_mended(seed: int, mended: str) -> None:

@@ -52,6 +52,7 @@ class World:
     applied: dict[str, str] = field(default_factory=dict)
     uids: int = 0
     writes: list[str] = field(default_factory=list)
+    owned: dict[str, bool] = field(default_factory=dict)  # volumes and Secret
     deleted: set[str] = field(default_factory=set)  # incarnations of volumes that were deleted
 
     # ---- what is seen
@@ -73,6 +74,7 @@ class World:
             nodes={name: node(self, name) for name in self.up},
             applied=dict(self.applied),
             default_image=image,
+            secret_owned=self.owned.get(f"{NAME}-internal", False),
         )
 
     # ---- what is done
@@ -119,6 +121,7 @@ class World:
         if self.secret:
             raise ConflictError(action.name)
         self.secret = True
+        self.owned[action.name] = read_spec(self.spec).delete_with_cluster
 
     def _CreateRing(self, action: do.CreateRing) -> None:  # noqa: N802
         if self.ring is not None:
@@ -126,7 +129,13 @@ class World:
         if action.ring.epoch == 1:
             assert all(v.blank for v in self.volumes.values()), "epoch 1 over volumes in use"
         self.ring = RingObject(
-            action.ring, "1", "r", action.wanted_replicas, self.now, image=action.image
+            action.ring,
+            "1",
+            "r",
+            action.wanted_replicas,
+            self.now,
+            image=action.image,
+            owned=read_spec(self.spec).delete_with_cluster,
         )
 
     def _SwapRing(self, action: do.SwapRing) -> None:  # noqa: N802
@@ -137,7 +146,8 @@ class World:
         if step == 0:
             assert action.after.ring == self.ring.ring, "I6: another ring at the same epoch"
         version = str(int(self.ring.resource_version) + 1)
-        self.ring = replace(action.after, resource_version=version)
+        owned = read_spec(self.spec).delete_with_cluster
+        self.ring = replace(action.after, resource_version=version, owned=owned)
 
     def _OfferRing(self, action: do.OfferRing) -> None:  # noqa: N802
         if action.pod not in self.up:
@@ -184,8 +194,13 @@ class World:
     def _GrowClaim(self, action: do.GrowClaim) -> None:  # noqa: N802
         self.volumes[action.name.removeprefix("data-")].size = read_spec(self.spec).size
 
-    def _OwnClaim(self, action: do.OwnClaim) -> None:  # noqa: N802
-        raise AssertionError(f"nobody asked for {action}")
+    def _Own(self, action: do.Own) -> None:  # noqa: N802
+        if action.kind == "ConfigMap":
+            assert self.ring is not None
+            version = str(int(self.ring.resource_version) + 1)
+            self.ring = replace(self.ring, owned=action.owned, resource_version=version)
+        else:
+            self.owned[action.name] = action.owned
 
     def _CreateJob(self, action: do.CreateJob) -> None:  # noqa: N802
         notes = action.body["metadata"]["annotations"]

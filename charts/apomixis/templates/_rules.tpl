@@ -14,7 +14,7 @@ for a list would show what is in them all; an ApomixisCluster is never written b
   verbs: [get, list, watch, create, patch, update]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create]
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [services, serviceaccounts]
   verbs: [list, create, patch]

@@ -64,6 +64,7 @@ def from_config_map(body: Mapping[str, Any]) -> RingObject:
             retiring=tuple(state["retiring"]),
             given_up=tuple(state["givenUp"]),
             image=str(state["image"]),
+            owned=bool(body["metadata"].get("ownerReferences")),
         )
     except DamagedRingError:
         raise
