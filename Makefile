@@ -1,4 +1,5 @@
-# Everything sets itself up: `make demo` and `make test` need only Python 3.11+, make and git.
+# Everything sets itself up: `make demo` and `make test` need only Python 3.11+, make and git;
+# `make e2e` needs root, Debian and Go 1.26+ as well, or a Kubernetes of yours.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
