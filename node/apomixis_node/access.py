@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from apomixis_node.environment import variable
 from apomixis_node.errors import ApiError
 from apomixis_node.settings import SettingsError
+from apomixis_ring.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -100,6 +101,10 @@ class Secrets:
         elif not hasattr(self, "_last"):
             raise SettingsError(f"{variable('secret_file')} names a file without a secret in it.")
         return self._last
+
+    def fingerprints(self, cluster: str) -> list[str]:
+        """Of all keys, the one that is sent first: what the operator may know of them."""
+        return [fingerprint(cluster, key) for key in self._keys.all]
 
     def accepts(self, authorization: str | None) -> bool:
         """Whether an `Authorization` header carries a valid secret."""

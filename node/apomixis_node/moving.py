@@ -64,6 +64,7 @@ async def own_report(node: Node) -> dict[str, Any]:
         "leftovers": left,
         "retired": ring is not None and node.retired_at == ring.epoch,
         "ready": node.ready,
+        "keys": node.secrets.fingerprints(node.settings.cluster),
         "alive": [m.key for m in members if node.view.state(m.key, now) is State.ALIVE],
         "disk": disk,
         "caughtUp": ring is not None and not node.knowledge.to_catch_up(ring),

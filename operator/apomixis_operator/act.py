@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Callable
 from functools import singledispatch
@@ -11,12 +10,14 @@ from typing import Any
 import structlog
 
 from apomixis_operator import actions as do
+from apomixis_operator import rotate
 from apomixis_operator.kube import ConflictError, Kube
 from apomixis_operator.nodes import Nodes
-from apomixis_operator.observe import Applied, secret_of
+from apomixis_operator.observe import Applied
 from apomixis_operator.observed import Observed, RingObject
 from apomixis_operator.resources import names
 from apomixis_operator.resources.ring import to_config_map
+from apomixis_operator.resources.secret import keys_data, keys_of, rotated
 from apomixis_operator.resources.statefulset import hash_of
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ class Act:
         secret = self.kube.get("Secret", self.namespace, names.secret_name(self.seen.cluster.name))
         if secret is None or pod not in self.seen.pods:
             return
-        with Nodes(secret_of(secret)) as nodes:
+        with Nodes(keys_of(secret)[0]) as nodes:
             call(nodes, self.seen.pods[pod].ip)
 
 
@@ -59,7 +60,6 @@ def _(action: do.Apply, act: Act) -> None:
 @carry_out.register
 def _(action: do.CreateSecret, act: Act) -> None:
     cluster = act.seen.cluster
-    key = base64.b64encode(f"{secrets.token_urlsafe(32)}\n".encode()).decode()
     owned = act.seen.spec.delete_with_cluster
     act.kube.create(
         {
@@ -67,9 +67,19 @@ def _(action: do.CreateSecret, act: Act) -> None:
             "kind": "Secret",
             "metadata": names.metadata(cluster, action.name, owned=owned),
             "type": "Opaque",
-            "data": {"keys": key},
+            "data": keys_data((secrets.token_urlsafe(32),)),
         }
     )
+
+
+@carry_out.register
+def _(action: do.RotateSecret, act: Act) -> None:
+    name = names.secret_name(act.seen.cluster.name)
+    found = act.kube.get("Secret", act.namespace, name)
+    if found is None:
+        raise ConflictError(f"{name} is gone")
+    keys = rotate.after(keys_of(found), action.step, secrets.token_urlsafe(32))
+    act.kube.patch("Secret", act.namespace, name, rotated(action, keys, act.seen.now))
 
 
 @carry_out.register

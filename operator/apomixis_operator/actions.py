@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apomixis_operator.observed import RingObject
+from apomixis_operator.observed import RingObject, SecretObject
 from apomixis_operator.resources.names import key_of
 from apomixis_ring.model import Member, Ring
 
@@ -31,6 +31,15 @@ class CreateSecret:
     """Make the cluster's secret: random, made once, never replaced by an apply."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class RotateSecret:
+    """Change the Secret's keys by a step (add, use or drop), if it is still the one seen."""
+
+    before: SecretObject = field(repr=False)
+    step: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,7 @@ class RemoveChild:
 Action = (
     Apply
     | CreateSecret
+    | RotateSecret
     | CreateRing
     | SwapRing
     | OfferRing

@@ -40,7 +40,7 @@ def _owned(seen: Observed) -> list[Own]:
     ]
     if seen.ring is not None and seen.ring.owned != wanted:
         found.append(Own("ConfigMap", ring_name(cluster), wanted))
-    if seen.secret and seen.secret_owned != wanted:
+    if seen.secret is not None and seen.secret.owned != wanted:
         found.append(Own("Secret", secret_name(cluster), wanted))
     return found
 

@@ -93,4 +93,5 @@ def _seen(said: Mapping[str, Any], ring: Ring | None) -> NodeSeen:
         capacity_bytes=int(disk.get("total", 0)),
         alive=frozenset(map(str, said["alive"])),
         ring=ring,
+        keys=tuple(map(str, said.get("keys", ()))),  # older nodes don't tell
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from apomixis_operator.observed import Claim, Cluster, Job, Observed, Pod, RingO
 from apomixis_operator.resources import jobs as job_resources
 from apomixis_operator.resources import names
 from apomixis_operator.resources.ring import DamagedRingError, from_config_map
+from apomixis_operator.resources.secret import keys_of, read_secret
 from apomixis_operator.resources.statefulset import TEMPLATE_HASH
 from apomixis_operator.settings import Settings
 from apomixis_operator.spec import InvalidSpecError, read_spec, size_in_bytes
@@ -81,14 +81,14 @@ def observe(kube: Kube, body: Object, applied: Applied, settings: Settings) -> O
     if secret is not None:
         epoch = ring.ring.epoch if ring else 0
         addresses = {p.name: p.ip for p in pods.values() if p.ip}
-        with Nodes(secret_of(secret)) as talk:
+        with Nodes(keys_of(secret)[0]) as talk:
             nodes = talk.look(addresses, epoch)
     return Observed(
         now=time.time(),
         cluster=cluster,
         ring=ring,
         ring_error=ring_error,
-        secret=secret is not None,
+        secret=None if secret is None else read_secret(cluster, secret),
         stateful_set=_stateful_set(stateful_set),
         pods=pods,
         claims={c["metadata"]["name"].removeprefix("data-"): _claim(c, cluster) for c in claims},
@@ -97,7 +97,6 @@ def observe(kube: Kube, body: Object, applied: Applied, settings: Settings) -> O
         applied=applied.as_seen(live),
         default_image=settings.node_image,
         nginx=settings.nginx,
-        secret_owned=secret is not None and bool(secret["metadata"].get("ownerReferences")),
     )
 
 
@@ -120,12 +119,6 @@ def read_cluster(body: Mapping[str, Any]) -> Cluster:
         annotations=metadata.get("annotations") or {},
         status=body.get("status") or {},
     )
-
-
-def secret_of(secret: Mapping[str, Any]) -> str:
-    """The first key: what is shown; the others are accepted as well."""
-    text = base64.b64decode(secret["data"]["keys"]).decode()
-    return text.split()[0]
 
 
 def _ring(kube: Kube, cluster: Cluster) -> tuple[RingObject | None, str]:

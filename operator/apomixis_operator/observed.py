@@ -49,6 +49,22 @@ class RingObject:
 
 
 @dataclass(frozen=True)
+class SecretObject:
+    """The members' Secret. `keys` are fingerprints, the one that is shown first.
+
+    `rotated` is the last value of the annotation that was carried out, or is being; `shows_new`:
+    of two keys the first is the new one; `changed` is when that was written, seconds since 1970.
+    """
+
+    keys: tuple[str, ...]
+    resource_version: str = ""
+    rotated: str = ""
+    shows_new: bool = False
+    changed: float = 0.0
+    owned: bool = False  # by the ApomixisCluster object: goes with it
+
+
+@dataclass(frozen=True)
 class Pod:
     """One pod of the StatefulSet."""
 
@@ -122,6 +138,7 @@ class NodeSeen:
     alive: frozenset[str] = frozenset()  # keys of members that it sees alive
     cluster: str = ""
     ring: Ring | None = None
+    keys: tuple[str, ...] = ()  # fingerprints of those it accepts; it shows the first
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,7 @@ class Observed:
     now: float
     cluster: Cluster
     ring: RingObject | None
-    secret: bool
+    secret: SecretObject | None
     ring_error: str
     stateful_set: StatefulSet | None
     pods: Mapping[str, Pod] = field(default_factory=dict)
@@ -141,7 +158,6 @@ class Observed:
     applied: Mapping[str, str] = field(default_factory=dict)  # hash of what was last applied
     default_image: str = ""
     nginx: bool = False  # the image has nginx and its command
-    secret_owned: bool = False
 
     @property
     def spec(self) -> Spec:

@@ -1,7 +1,8 @@
 """The plan: from what is seen now to what to do now, and one sentence why. Pure.
 
     deleting? → paused? → valid? → children → pods stuck? → ring there? → members lost? →
-    volumes too small? → transition → update, one pod at a time → nodes that have left
+    volumes too small? → transition → update, one pod at a time → nodes that have left →
+    a new secret?
 
 Each question is a module; the first that has something to do says so, and nothing after it is
 done in this round. So at most one of transition, update, replacement and growth goes on at a time.
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from apomixis_operator import bootstrap, children, expand, heal, move, retire, rollout
+from apomixis_operator import bootstrap, children, expand, heal, move, retire, rollout, rotate
 from apomixis_operator.actions import Plan
 from apomixis_operator.observed import Observed
 
@@ -48,4 +49,5 @@ QUESTIONS: tuple[Question, ...] = (
     move.plan,
     rollout.plan,
     retire.plan,
+    rotate.plan,
 )

@@ -223,7 +223,7 @@ def namespace(space: str, name: str = "apomixis") -> Iterator[Release]:
         yield release
     finally:
         helm("uninstall", name, "--namespace", space)
-        release.kubectl("delete", "namespace", space, "--wait=false")
+        release.kubectl("delete", "namespace", space, "--ignore-not-found", "--wait=false")
 
 
 @contextmanager

@@ -20,8 +20,10 @@ BRIEF = 0.0003
 
 
 @pytest.fixture
-def release() -> Iterator[Release]:
-    with installed("e2e-ends") as release:
+def release(request: pytest.FixtureRequest) -> Iterator[Release]:
+    """Of each test its own, so that none waits for the last one's namespace to go."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")
+    with installed(f"e2e-{name[:20].strip('-')}") as release:
         yield release
 
 

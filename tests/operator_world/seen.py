@@ -78,5 +78,6 @@ def node(world: World, name: str) -> NodeSeen:
         ready=True,
         caught_up=True,
         alive=alive,
+        keys=world.keys[name],
         ring=ring if ring is not None and ring.epoch > known else None,
     )

@@ -143,7 +143,43 @@ def test_volumes_ring_and_secret_share_one_fate_also_when_it_changes() -> None:
         assert world.ring is not None
         assert world.ring.owned == owned
         assert [world.owned[f"data-{name}"] for name in names(3)] == [owned] * 3
-        assert world.owned[f"{NAME}-internal"] == owned
+        assert world.secret is not None
+        assert world.secret.owned == owned
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_secret_is_rotated_without_a_refused_call(seed: int) -> None:
+    """The world looks at every moment whether somebody refuses somebody's key."""
+    world = World(random.Random(seed))
+    settle(world)
+    assert world.secret is not None
+    (old,) = world.secret.keys
+    world.annotations["apomixis.io/rotate-secret"] = "monday"
+    for _ in range(world.dice.randrange(20)):
+        one_round(world, world.observe(), crash=world.dice.random() < 0.3)
+    world.spec["replicas"] = world.dice.choice((3, 4, 5))
+    world.annotations["apomixis.io/rotate-secret"] = world.dice.choice(("monday", "tuesday"))
+    settle(world, crashes=True)
+    settle(world)
+    assert len(world.secret.keys) == 1
+    assert world.secret.keys != (old,)
+    assert world.secret.rotated == world.annotations["apomixis.io/rotate-secret"]
+    rest = world.secret
+    settle(world)
+    assert world.secret == rest, "the same value is carried out once"
+
+
+def test_a_secret_waits_for_every_node() -> None:
+    world = World(random.Random(5))
+    settle(world)
+    silent = names(3)[1]
+    world.up.discard(silent)
+    world.annotations["apomixis.io/rotate-secret"] = "now"
+    for _ in range(50):
+        planned = one_round(world, world.observe())
+    assert world.secret is not None
+    assert len(world.secret.keys) == 1
+    assert silent in planned.sentence
 
 
 @pytest.mark.parametrize("mended", ["apomixis:1", "apomixis:3"])
@@ -162,7 +198,8 @@ def test_a_bad_image_stops_one_pod_until_the_spec_is_mended(seed: int, mended: s
     assert len(world.up) == 3, "one pod waits"
     world.spec["image"] = mended
     settle(world, crashes=True)
-    settle(world)
+    for _ in range(10):  # pods start
+        one_round(world, world.observe())
     assert len(world.up) == 4
     assert len(set(world.revisions.values())) == 1
 
@@ -236,7 +273,7 @@ def ring_epoch(world: World) -> int:
 def test_a_lost_secret_is_not_made_anew_while_nodes_know_it() -> None:
     world = World(random.Random(8))
     settle(world)
-    world.secret = False
+    world.secret = None
     planned = plan(world.observe(), "apomixis-system")
     assert planned.reason == "SecretLost"
     assert "CreateSecret" not in [type(action).__name__ for action in planned.actions]

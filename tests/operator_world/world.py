@@ -17,9 +17,11 @@ from apomixis_operator.observed import (
     Job,
     Observed,
     RingObject,
+    SecretObject,
     StatefulSet,
 )
 from apomixis_operator.resources.statefulset import HELD, TEMPLATE_HASH, hash_of
+from apomixis_operator.rotate import after
 from apomixis_operator.spec import read_spec
 from operator_world.seen import Volume, claim, node, pod
 
@@ -41,7 +43,7 @@ class World:
     annotations: dict[str, str] = field(default_factory=dict)
     now: float = 1_000_000.0
     ring: RingObject | None = None
-    secret: bool = False
+    secret: SecretObject | None = None
     stateful_set: StatefulSet | None = None
     revisions: dict[str, str] = field(default_factory=dict)  # pod → revision
     broken: set[str] = field(default_factory=set)  # revisions that no node starts with
@@ -52,7 +54,8 @@ class World:
     applied: dict[str, str] = field(default_factory=dict)
     uids: int = 0
     writes: list[str] = field(default_factory=list)
-    owned: dict[str, bool] = field(default_factory=dict)  # volumes and Secret
+    owned: dict[str, bool] = field(default_factory=dict)  # volumes
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that a node has read
     deleted: set[str] = field(default_factory=set)  # incarnations of volumes that were deleted
 
     # ---- what is seen
@@ -74,7 +77,6 @@ class World:
             nodes={name: node(self, name) for name in self.up},
             applied=dict(self.applied),
             default_image=image,
-            secret_owned=self.owned.get(f"{NAME}-internal", False),
         )
 
     # ---- what is done
@@ -118,10 +120,27 @@ class World:
         )
 
     def _CreateSecret(self, action: do.CreateSecret) -> None:  # noqa: N802
-        if self.secret:
+        if self.secret is not None:
             raise ConflictError(action.name)
-        self.secret = True
-        self.owned[action.name] = read_spec(self.spec).delete_with_cluster
+        owned = read_spec(self.spec).delete_with_cluster
+        self.secret = SecretObject((self._key(),), "1", owned=owned)
+
+    def _RotateSecret(self, action: do.RotateSecret) -> None:  # noqa: N802
+        before = self.secret
+        if before is None or before.resource_version != action.before.resource_version:
+            raise ConflictError
+        self.secret = replace(
+            before,
+            keys=after(before.keys, action.step, self._key()),
+            resource_version=str(int(before.resource_version) + 1),
+            rotated=action.value,
+            shows_new=action.step == "use",
+            changed=self.now,
+        )
+
+    def _key(self) -> str:
+        self.uids += 1
+        return f"key{self.uids}"
 
     def _CreateRing(self, action: do.CreateRing) -> None:  # noqa: N802
         if self.ring is not None:
@@ -199,6 +218,9 @@ class World:
             assert self.ring is not None
             version = str(int(self.ring.resource_version) + 1)
             self.ring = replace(self.ring, owned=action.owned, resource_version=version)
+        elif action.kind == "Secret":
+            assert self.secret is not None
+            self.secret = replace(self.secret, owned=action.owned)
         else:
             self.owned[action.name] = action.owned
 
@@ -229,6 +251,7 @@ class World:
             if not self.starting[name]:
                 del self.starting[name]
                 self.up.add(name)
+                self.keys[name] = self.secret.keys if self.secret else ()
         for name in self.up:
             volume = self.volumes[name]
             newest = self.ring.ring if self.ring else None
@@ -236,6 +259,19 @@ class World:
             if told and newest is not None and volume.ring is not None:
                 volume.ring, volume.blank = newest, False  # by gossip
         self._job()
+        self._keys_arrive()
+
+    def _keys_arrive(self) -> None:
+        """A node reads a changed Secret sooner or later, and calls with the key that it knows."""
+        for name in self.up:
+            if self.secret is not None and self.dice.random() < 0.2:
+                self.keys[name] = self.secret.keys
+        shown = {name: self.keys[name][0] for name in self.up}
+        if self.secret is not None:
+            shown["the operator"] = self.secret.keys[0]
+        for caller, key in shown.items():
+            for name in self.up:
+                assert key in self.keys[name], f"{name} refuses {caller}"
 
     def _pods(self) -> None:
         there = self.stateful_set

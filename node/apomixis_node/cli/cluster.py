@@ -55,7 +55,7 @@ class Cluster:
         self._cluster = kept.cluster if kept else CLUSTER
         self._kept = kept
         self._restart, self._draw = restart, draw
-        self._introduction = Introduction(folder.secret())
+        self._introduction = Introduction(folder.secret)
         self._introducing: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, Member] = {}
         self._with_ring: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,25 @@ class NotHeardError(Exception):
     """A node answered something else than what it was asked for; the text says what."""
 
 
+class Shown(httpx.Auth):
+    """Shows the cluster's secret as it is at every request: it may be rotated meanwhile."""
+
+    def __init__(self, secret: Callable[[], str]) -> None:
+        self._secret = secret
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {self._secret()}"
+        yield request
+
+
 @dataclass(frozen=True, slots=True)
 class Introduction:
     """Calls to internal listeners, with the cluster's secret."""
 
-    secret: str
+    secret: Callable[[], str]
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self.secret}"}, timeout=5.0, trust_env=False
-        )
+        return httpx.AsyncClient(auth=Shown(self.secret), timeout=5.0, trust_env=False)
 
     async def identity(self, spec: Spec) -> Member:
         """Ask a node who it is until it answers; the caller ends the waiting.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from apomixis_node.cli.folder import Entry, Folder
+from apomixis_node.cli.introduction import Shown
 from apomixis_node.cli.terminal import Failure
 from apomixis_ring.model import RingError
 from apomixis_ring.reading import loads
@@ -23,21 +24,29 @@ ATTEMPTS = 6
 class Remote:
     """Answers as a Folder does, from the ring of a node."""
 
-    def __init__(self, node: str, secret: str) -> None:
-        self._node, self._secret = node.rstrip("/"), secret
+    def __init__(self, node: str, secret_file: Path) -> None:
+        self._node, self._secret_file = node.rstrip("/"), secret_file
 
     def secret(self) -> str:
-        """What members show each other."""
-        return self._secret
+        """What members show each other, as it is now. Raises Failure."""
+        try:
+            lines = self._secret_file.read_text("utf-8").split()
+        except OSError as wrong:
+            raise Failure(f"{self._secret_file} can't be read: {wrong.strerror}.") from None
+        if not lines:
+            raise Failure(f"{self._secret_file} holds no secret.")
+        return lines[0]
 
     def ring(self) -> Ring:
         """The ring of that node, which may be any. Raises Failure when none answers for long."""
         why: object = ""
         for _ in range(ATTEMPTS):
             try:
-                headers = {"Authorization": f"Bearer {self._secret}"}
                 answer = httpx.get(
-                    f"{self._node}/ring", headers=headers, timeout=TIMEOUT_S, trust_env=False
+                    f"{self._node}/ring",
+                    auth=Shown(self.secret),
+                    timeout=TIMEOUT_S,
+                    trust_env=False,
                 )
                 return loads(answer.raise_for_status().text)
             except (httpx.HTTPError, RingError) as wrong:
@@ -57,10 +66,6 @@ def source(data: Path | None, node: str | None) -> Folder | Remote:
     secret_file = os.environ.get("APOMIXIS_SECRET_FILE")
     if node is None or not secret_file:
         raise Failure("Say --data FOLDER, or --node URL with APOMIXIS_SECRET_FILE set.")
-    try:
-        lines = Path(secret_file).read_text("utf-8").split()
-    except OSError as wrong:
-        raise Failure(f"{secret_file} can't be read: {wrong.strerror}.") from None
-    if not lines:
-        raise Failure(f"{secret_file} holds no secret.")
-    return Remote(node, lines[0])
+    found = Remote(node, Path(secret_file))
+    found.secret()  # or it fails here, with a sentence
+    return found

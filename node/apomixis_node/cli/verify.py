@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from apomixis_node.cli.folder import Entry, Folder
-from apomixis_node.cli.introduction import Introduction
+from apomixis_node.cli.introduction import Introduction, Shown
 from apomixis_node.cli.operating import to_prove
 from apomixis_node.cli.remote import Remote, source
 from apomixis_node.cli.terminal import Failure, err, say
@@ -41,8 +41,8 @@ def verify(data: DataArgument = None, node: NodeArgument = None) -> None:
 
 
 async def _verify(folder: Folder | Remote) -> int:
-    headers = {"Authorization": f"Bearer {folder.secret()}"}
-    async with httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
+    auth = Shown(folder.secret)
+    async with httpx.AsyncClient(auth=auth, timeout=TIMEOUT_S, trust_env=False) as client:
         with Progress(console=err) as progress:
             results = await asyncio.gather(
                 *(_follow(client, progress, entry) for entry in folder.entries())
@@ -99,7 +99,7 @@ def rebalance(
 
 
 async def _rebalance(folder: Folder | Remote, epoch: int) -> None:
-    talk = Introduction(folder.secret())
+    talk = Introduction(folder.secret)
     with Progress(console=err) as progress:
         bar = progress.add_task(f"epoch {epoch}", total=None)
         while True:
