@@ -21,8 +21,8 @@ from apomixis_operator.observed import (
     StatefulSet,
 )
 from apomixis_operator.resources.statefulset import HELD, TEMPLATE_HASH, hash_of
-from apomixis_operator.rotate import after
 from apomixis_operator.spec import read_spec
+from operator_world.keys import keys_arrive, new_key, rotated
 from operator_world.seen import Volume, claim, node, pod
 
 NAME, NAMESPACE = "photos", "web"
@@ -123,24 +123,12 @@ class World:
         if self.secret is not None:
             raise ConflictError(action.name)
         owned = read_spec(self.spec).delete_with_cluster
-        self.secret = SecretObject((self._key(),), "1", owned=owned)
+        self.secret = SecretObject((new_key(self),), "1", owned=owned)
 
     def _RotateSecret(self, action: do.RotateSecret) -> None:  # noqa: N802
-        before = self.secret
-        if before is None or before.resource_version != action.before.resource_version:
+        if self.secret is None or self.secret.resource_version != action.before.resource_version:
             raise ConflictError
-        self.secret = replace(
-            before,
-            keys=after(before.keys, action.step, self._key()),
-            resource_version=str(int(before.resource_version) + 1),
-            rotated=action.value,
-            shows_new=action.step == "use",
-            changed=self.now,
-        )
-
-    def _key(self) -> str:
-        self.uids += 1
-        return f"key{self.uids}"
+        self.secret = rotated(self, self.secret, action)
 
     def _CreateRing(self, action: do.CreateRing) -> None:  # noqa: N802
         if self.ring is not None:
@@ -259,19 +247,7 @@ class World:
             if told and newest is not None and volume.ring is not None:
                 volume.ring, volume.blank = newest, False  # by gossip
         self._job()
-        self._keys_arrive()
-
-    def _keys_arrive(self) -> None:
-        """A node reads a changed Secret sooner or later, and calls with the key that it knows."""
-        for name in self.up:
-            if self.secret is not None and self.dice.random() < 0.2:
-                self.keys[name] = self.secret.keys
-        shown = {name: self.keys[name][0] for name in self.up}
-        if self.secret is not None:
-            shown["the operator"] = self.secret.keys[0]
-        for caller, key in shown.items():
-            for name in self.up:
-                assert key in self.keys[name], f"{name} refuses {caller}"
+        keys_arrive(self)
 
     def _pods(self) -> None:
         there = self.stateful_set

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("hostile")]
 
-# How many bytes a file may lack at its end with all its pixels there: the mark of the end (JPEG),
-# or that and what is left of the last code, which now and then holds none of them (GIF).
+# How many bytes a file may lack at its end with all its pixels there: marks and codes that hold none.
 FORGIVEN = {"PNG": 4, "GIF": 4, "JPEG": 2}
 
 
