@@ -8,6 +8,9 @@ from pathlib import Path
 from kube import cgroups
 from kube.home import LOGS
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Never waited for: they end by their control group, from whichever process."""
+
 
 def start(name: str, *command: str | Path, namespace: str | None = None) -> None:
     """Start it, in a network namespace where one is given. It outlives the caller."""
@@ -23,6 +26,7 @@ def start(name: str, *command: str | Path, namespace: str | None = None) -> None
             start_new_session=True,
         )
     cgroups.enter(name, started.pid)
+    _STARTED.append(started)
 
 
 def alive(name: str) -> bool:
