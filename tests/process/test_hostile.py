@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("hostile")]
 
-# How many bytes a file may lack at its end and have all its pixels: they hold marks and empty codes.
+# How many bytes a file may lack at its end with all its pixels: they hold marks and empty codes.
 FORGIVEN = {"PNG": 4, "GIF": 4, "JPEG": 2}
 
 
