@@ -147,6 +147,16 @@ class Release:
     def wait_settled(self, replicas: int = 3, seconds: float = PATIENCE_S) -> None:
         self.eventually(lambda: self.settled(replicas), f"{replicas} well nodes", seconds)
 
+    def incarnation(self, name: str) -> str:
+        """Of a member in the ring; empty where it is in none."""
+        return next((m.incarnation for m in self.ring().members if m.name == name), "")
+
+    def wait_replaced(self, name: str, before: str) -> None:
+        """Until another incarnation than `before` is a member, and all three are well."""
+        replaced = f"another incarnation of {name}"
+        self.eventually(lambda: self.incarnation(name) not in ("", before), replaced)
+        self.wait_settled(3)
+
     def eventually(
         self, true: Callable[[], object], what: str, seconds: float = PATIENCE_S
     ) -> None:

@@ -42,39 +42,26 @@ def nothing_fails(request: pytest.FixtureRequest, release: Release, load: Load) 
     load.failed_writes.clear()
 
 
-def incarnation(release: Release, name: str) -> str:
-    """Of a member in the ring; empty where it is in none."""
-    found = [m.incarnation for m in release.ring().members if m.name == name]
-    return found[0] if found else ""
-
-
-def replaced(release: Release, name: str, before: str) -> None:
-    release.eventually(
-        lambda: incarnation(release, name) not in ("", before), f"another incarnation of {name}"
-    )
-    release.wait_settled(3)
-
-
 def test_a_volume_that_a_person_calls_lost(release: Release, load: Load) -> None:
-    before = incarnation(release, "photos-1")
+    before = release.incarnation("photos-1")
     release.annotate(replace="photos-1")
-    replaced(release, "photos-1", before)
+    release.wait_replaced("photos-1", before)
     release.annotate(replace="")
     load.wait()
 
 
 def test_a_claim_deleted_under_a_running_pod(release: Release, load: Load) -> None:
-    before = incarnation(release, "photos-2")
+    before = release.incarnation("photos-2")
     release.kubectl("delete", "pvc/data-photos-2", "--wait=false")
-    replaced(release, "photos-2", before)
+    release.wait_replaced("photos-2", before)
     load.wait()
 
 
 def test_a_claim_and_its_pod_deleted(release: Release, load: Load) -> None:
-    before = incarnation(release, "photos-1")
+    before = release.incarnation("photos-1")
     release.kubectl("delete", "pvc/data-photos-1", "--wait=false")
     release.kubectl("delete", "pod/photos-1", "--wait=false")
-    replaced(release, "photos-1", before)
+    release.wait_replaced("photos-1", before)
     load.wait()
 
 

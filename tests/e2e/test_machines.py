@@ -142,8 +142,9 @@ def test_a_machine_that_is_lost_for_good(release: Release, load: Load) -> None:
     with halted(machine):
         wait(lambda: not machine.is_ready(), f"{machine.name} to be missed")
         release.kubectl("delete", f"node/{machine.name}")
+        before = release.incarnation(pod)
         release.annotate(replace=pod)
-        release.wait_settled(3)
+        release.wait_replaced(pod, before)
         assert machine_of(release, pod) != machine
         release.annotate(replace="")
         ids = list(load.acknowledged)
