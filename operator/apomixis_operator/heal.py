@@ -2,7 +2,8 @@
 
 Giving up is written into the ring's object first; then the member leaves both tables by a
 transition, and only when it is in neither and the commit is adopted its volume and pod are deleted
-(I4). The pod comes back blank, as another incarnation, and joins.
+(I4). The pod comes back blank, as another incarnation, and joins. Which volume is meant is noted by
+its uid, for its successor's has the same name.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def plan(seen: Observed) -> Plan | None:
     ring = seen.ring
     given_up = _given_up(seen, ring)
     if given_up != ring.given_up:
-        new = sorted(set(given_up) - set(ring.given_up))
+        new = sorted(given_up.keys() - ring.given_up.keys())
         why = f"{_names(new)} is lost and will be replaced." if new else "All lost are replaced."
         after = replace(ring, given_up=given_up)
         return Plan((SwapRing(ring, after, why),), "Healing", "MemberLost", why)
@@ -36,23 +37,24 @@ def plan(seen: Observed) -> Plan | None:
     return None
 
 
-def _given_up(seen: Observed, ring: RingObject) -> tuple[str, ...]:
-    """Keys of members that are lost: those noted before, until their successors are there."""
+def _given_up(seen: Observed, ring: RingObject) -> dict[str, str]:
+    """Members that are lost, and their volumes: those noted before, until they are cleared away."""
     wanted = named(seen.cluster.annotations.get(REPLACE, ""))
     noted = set(map(name_of, ring.given_up))
-    found = []
+    found = {}
     for member in ring.ring.members:
         asked = member.name in wanted and member.name not in noted
         if member.key in ring.given_up or asked or member.key in wanted or _gone(seen, member.name):
-            found.append(member.key)
+            claim = seen.claims.get(member.name)
+            found[member.key] = ring.given_up.get(member.key, claim.uid if claim else "")
     # One that has left stays noted until it is cleared away, and as long as the annotation stands:
     # or its successor would be replaced as well.
-    left = [
-        key
-        for key in ring.given_up
+    left = {
+        key: uid
+        for key, uid in ring.given_up.items()
         if key not in ring.ring and (name_of(key) in wanted or _clear(seen, key))
-    ]
-    return tuple(dict.fromkeys([*found, *left]))
+    }
+    return left | found
 
 
 def _gone(seen: Observed, name: str) -> bool:
@@ -65,16 +67,17 @@ def _gone(seen: Observed, name: str) -> bool:
 
 
 def _clear(seen: Observed, key: str) -> tuple[Action, ...]:
-    """Delete the volume and the pod of a member that is in no table."""
+    """Delete the volume and the pod of a member that is in no table, until that volume is gone."""
+    assert seen.ring is not None  # noqa: S101  the caller looked
     name = name_of(key)
-    node, pod, claim = seen.nodes.get(name), seen.pods.get(name), seen.claims.get(name)
-    if node is not None and node.member.key != key:
-        return ()  # its successor runs
+    pod, claim = seen.pods.get(name), seen.claims.get(name)
+    if claim is None or claim.uid != seen.ring.given_up.get(key):
+        return ()
     why = f"{name} was given up, and owns nothing any more"
     actions: list[Action] = []
-    if claim is not None and not claim.deleting:
+    if not claim.deleting:
         actions.append(DeleteClaim(claim.name, claim.uid, why))
-    if pod is not None and claim is not None and (pod.node_gone or not pod.deleting):
+    if pod is not None and (pod.node_gone or not pod.deleting):
         actions.append(DeletePod(pod.name, pod.uid, force=pod.node_gone, why=why))
     return tuple(actions)
 

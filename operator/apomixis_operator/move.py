@@ -53,6 +53,17 @@ def plan(seen: Observed) -> Plan | None:
     return Plan(actions, reason, reason, step.why, progress=(step.done, step.total))
 
 
+def missing(seen: Observed) -> Plan | None:
+    """Nodes that are wanted and own nothing yet, for they have not started; all else is done."""
+    ring = seen.ring
+    assert ring is not None  # noqa: S101  bootstrap comes first
+    wanted = map(seen.pod_name, range(effective_replicas(seen, ring)))
+    if not (names := [name for name in wanted if name not in seen.member_names()]):
+        return None
+    sentence = f"{', '.join(names)} has still to start; the others own everything."
+    return Plan((), "Provisioning", "WaitingForNodes", sentence)
+
+
 def _note_wanted(seen: Observed, ring: RingObject) -> Plan | None:
     """How many nodes are wanted, and since when: a lower number has to stand for a while."""
     if ring.wanted_replicas == seen.spec.replicas and ring.image:

@@ -34,7 +34,8 @@ class RingObject:
     """The ConfigMap that is the authority: the ring, and what must outlive status.
 
     `wanted_replicas` since `wanted_since` (seconds since 1970); `retiring` are member keys that no
-    proposal may name; `given_up` are members whose volumes are lost; `image` is the one recorded.
+    proposal may name; `given_up` are members that are lost, each with the uid of its
+    volume claim ("" where it had none); `image` is the one recorded.
     """
 
     ring: Ring
@@ -43,7 +44,7 @@ class RingObject:
     wanted_replicas: int
     wanted_since: float
     retiring: tuple[str, ...] = ()
-    given_up: tuple[str, ...] = ()
+    given_up: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     owned: bool = False  # by the ApomixisCluster object: goes with it
 

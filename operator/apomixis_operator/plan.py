@@ -2,7 +2,7 @@
 
     deleting? → paused? → valid? → children → pods stuck? → ring there? → members lost? →
     volumes too small? → transition → update, one pod at a time → nodes that have left →
-    a new secret?
+    a new secret? → nodes that have not started?
 
 Each question is a module; the first that has something to do says so, and nothing after it is
 done in this round. So at most one of transition, update, replacement and growth goes on at a time.
@@ -50,4 +50,5 @@ QUESTIONS: tuple[Question, ...] = (
     rollout.plan,
     retire.plan,
     rotate.plan,
+    move.missing,
 )

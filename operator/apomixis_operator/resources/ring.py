@@ -34,7 +34,7 @@ def to_config_map(cluster: Cluster, spec: Spec, found: RingObject) -> dict[str, 
     state = {
         "wanted": {"replicas": found.wanted_replicas, "since": found.wanted_since},
         "retiring": list(found.retiring),
-        "givenUp": list(found.given_up),
+        "givenUp": dict(found.given_up),
         "image": found.image,
         "format": FORMAT,
     }
@@ -62,7 +62,7 @@ def from_config_map(body: Mapping[str, Any]) -> RingObject:
             wanted_replicas=int(state["wanted"]["replicas"]),
             wanted_since=float(state["wanted"]["since"]),
             retiring=tuple(state["retiring"]),
-            given_up=tuple(state["givenUp"]),
+            given_up=dict(state["givenUp"]),
             image=str(state["image"]),
             owned=bool(body["metadata"].get("ownerReferences")),
         )
