@@ -97,7 +97,7 @@ def test_up_and_down_with_a_dying_operator(release: Release, load: Load) -> None
     load.wait()
     assert not release.there("pvc/data-photos-4"), "whenDrained: Delete"
     reasons = release.events()
-    assert {"Syncing", "Ready"} <= set(reasons), reasons
+    assert {"RingCreated", "WantedChanged", "Copying", "Stable"} <= set(reasons), reasons
     load.assert_no_read_failed()
     load.assert_no_write_failed()
 
