@@ -64,9 +64,10 @@ def test_a_new_operator_restarts_no_node(release: Release, load: Load) -> None:
     assert release.uids() == before
 
 
-def test_a_new_image(release: Release, load: Load) -> None:
+def test_the_new_operators_image_under_load(release: Release, load: Load) -> None:
+    """The upgrade above brought another default image: nodes follow it once that is wanted."""
     before = release.uids()
-    release.patch(image=os.environ["NEXT_NODE_IMAGE"])
+    release.patch(upgradePolicy="Auto")
     release.eventually(
         lambda: images(release) == {os.environ["NEXT_NODE_IMAGE"]}, "every pod on the new image"
     )
