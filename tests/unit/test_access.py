@@ -8,6 +8,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from apomixis_node.access import (
     check_allowed,
     sign,
 )
+from apomixis_node.cli.introduction import Shown
+from apomixis_node.cli.remote import Remote
 from apomixis_node.errors import ApiError
 from apomixis_node.settings import SettingsError
 
@@ -237,3 +240,29 @@ def test_an_allow_list_refuses_every_other_size_and_says_which_there_are() -> No
 )
 def test_bearer_tokens(header: str | None, token: str | None) -> None:
     assert bearer(header) == token
+
+
+def test_fingerprints_tell_which_keys_are_read_and_not_what_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("old\n")
+    secrets = Secrets(file)
+    (old,) = secrets.fingerprints("photos.web")
+    file.write_text("old\nnew\n")
+    assert secrets.fingerprints("photos.web")[0] == old
+    assert len(secrets.fingerprints("photos.web")) == 2
+    assert secrets.current == "old"
+    file.write_text("new\nold\n")
+    assert secrets.fingerprints("photos.web")[1] == old
+    assert secrets.current == "new"
+    assert secrets.fingerprints("another.web")[1] != old
+    assert "old" not in old
+
+
+def test_a_job_shows_the_key_as_it_is_at_every_request(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("old\n")
+    shown = Shown(Remote("http://photos", file).secret)
+    for keys in ("old\nnew\n", "new\nold\n", "new\n"):
+        file.write_text(keys)
+        request = next(shown.auth_flow(httpx.Request("GET", "http://photos/ring")))
+        assert request.headers["Authorization"] == f"Bearer {keys.split()[0]}"
