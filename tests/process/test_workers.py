@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("workers")]
 
 MIB = 1024 * 1024
-WAIT_S = 20.0
+WAIT_S = 50.0
 
 
 def settings(folder: Path, **changed: Any) -> Settings:
