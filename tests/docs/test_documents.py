@@ -154,5 +154,5 @@ def test_what_is_named_exists(path: Path) -> None:
     for target in re.findall(r"(?:`|^)make (\w+)", text, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
     for module in re.findall(r"`(\w+\.py)`", text):
-        parts = ("node", "ring", "operator")
+        parts = ("node", "ring", "operator", "tests")
         assert any(list(ROOT.glob(f"{part}/**/{module}")) for part in parts), module
