@@ -31,10 +31,6 @@ $(VENV)/.kube: tests/kube/debian.txt tests/debian.sh | $(VENV)/.debian
 	@sh tests/debian.sh tests/kube/debian.txt
 	@touch $@
 
-$(VENV)/.bench: tests/bench/debian.txt tests/debian.sh | $(VENV)/.debian
-	@sh tests/debian.sh tests/bench/debian.txt
-	@touch $@
-
 demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
 	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
 
@@ -67,7 +63,7 @@ faults: $(VENV)/.debian ## ten minutes of real faults on real nodes: SEEDS=10 hi
 e2e: $(if $(KUBECONFIG),$(VENV)/.test,$(VENV)/.kube) ## everything on a real Kubernetes, made here; or on KUBECONFIG=…, LOAD_IMAGE="kind load docker-image"
 	@PYTHONPATH=tests $(BIN)/python -m kube run -- $(CURDIR)/$(BIN)/python -m e2e $(ARGS)
 
-bench: $(VENV)/.bench ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
+bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 lock: ## lock the versions again, with hashes (needs uv)

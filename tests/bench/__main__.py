@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import imagor, peers, rendering, repairing, ring, serving, uploading
+from bench import peers, rendering, repairing, ring, serving
 from bench.contenders import ours, renderers
 from bench.photographs import Photograph, photographs
 from bench.table import Row, machine, markdown
@@ -23,15 +23,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="where peers are kept")
     parser.add_argument("--against", type=Path, help="another checkout, to compare this one with")
     parser.add_argument(
-        "--only", choices=("hot", "cold", "ring", "repair", "upload"), help="measure only that"
+        "--only", choices=("hot", "cold", "ring", "repair"), help="measure only that"
     )
     chosen = parser.parse_args()
     facts = machine()
-    cache = chosen.cache.resolve()
-    programs = peers.Programs(peers.thumbor_program(cache), imagor.program(cache))
-    versions = peers.versions(programs.thumbor) | imagor.version(programs.imagor)
+    thumbor = peers.thumbor_program(chosen.cache.resolve())
+    versions = peers.versions(thumbor)
     photos = photographs()
-    found = _measure(chosen, photos, programs)
+    found = _measure(chosen, photos, thumbor)
     missing = [name for name, version in versions.items() if version is None]
     lines = [
         f"Measured {facts}.",
@@ -50,18 +49,17 @@ def main() -> None:
 
 
 def _measure(
-    chosen: argparse.Namespace, photos: tuple[Photograph, ...], programs: peers.Programs
+    chosen: argparse.Namespace, photos: tuple[Photograph, ...], thumbor: Path | None
 ) -> list[Row]:
     quick, only = chosen.quick, chosen.only
     found = ring.rows(quick=quick) if only in (None, "ring") else []
     found += repairing.rows(quick=quick) if only in (None, "repair") else []
-    found += uploading.rows(photos, quick=quick) if only in (None, "upload") else []
-    if only in ("ring", "repair", "upload"):
+    if only in ("ring", "repair"):
         return found
     against = chosen.against.resolve() if chosen.against else None
     with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
         folder = Path(name)
-        with renderers(photos, folder, programs, against) as contenders:
+        with renderers(photos, folder, thumbor, against) as contenders:
             if only != "cold" and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
                     found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-from bench import imagor, peers
+from bench import peers
 from bench.photographs import Photograph
 from cluster import Cluster
 from pair import flagged
@@ -74,18 +74,15 @@ def check(answer: httpx.Response, photo: Photograph, kind: Kind, side: int) -> N
 
 @contextmanager
 def renderers(
-    photos: tuple[Photograph, ...], folder: Path, programs: peers.Programs, against: Path | None
+    photos: tuple[Photograph, ...], folder: Path, thumbor: Path | None, against: Path | None
 ) -> Iterator[list[Contender]]:
-    """Ours first, then a checkout of ours at `against`, then the peers, each where it is there."""
+    """Ours first, then a checkout of ours at `against`, then thumbor, each where it is there."""
     with ExitStack() as stack:
         found = [stack.enter_context(ours(photos, folder / "ours"))]
         if against:
             found.append(stack.enter_context(ours(photos, folder / "against", checkout=against)))
-        names = _written(photos, folder / "photographs")
-        if programs.thumbor:
-            found.append(stack.enter_context(_thumbor(names, folder, programs.thumbor)))
-        if programs.imagor:
-            found.append(stack.enter_context(_imagor(names, folder, programs.imagor)))
+        if thumbor:
+            found.append(stack.enter_context(_thumbor(photos, folder, thumbor)))
         yield found
 
 
@@ -131,32 +128,16 @@ def ours(
         )
 
 
-def _written(photos: tuple[Photograph, ...], folder: Path) -> dict[str, str]:
-    """The photographs as files, for peers that read them from a folder: what → name."""
-    folder.mkdir()
+@contextmanager
+def _thumbor(photos: tuple[Photograph, ...], folder: Path, program: Path) -> Iterator[Contender]:
+    originals = folder / "photographs"
+    originals.mkdir()
     names = {p.what: f"{i}.jpg" for i, p in enumerate(photos)}
     for photo in photos:
-        (folder / names[photo.what]).write_bytes(photo.data)
-    return names
-
-
-@contextmanager
-def _thumbor(names: dict[str, str], folder: Path, program: Path) -> Iterator[Contender]:
-    with peers.thumbor(program, folder / "photographs", folder) as (base, pid):
+        (originals / names[photo.what]).write_bytes(photo.data)
+    with peers.thumbor(program, originals, folder) as (base, pid):
         yield Contender(
             "thumbor",
             pid,
             lambda photo, kind, n: f"{base}/unsafe/{kind.thumbor(n)}/{names[photo.what]}",
-        )
-
-
-@contextmanager
-def _imagor(names: dict[str, str], folder: Path, program: Path) -> Iterator[Contender]:
-    """Which takes thumbor's URLs."""
-    with imagor.running(program, folder / "photographs") as (base, pid):
-        same = "filters:quality(82)"
-        yield Contender(
-            "imagor",
-            pid,
-            lambda photo, kind, n: f"{base}/unsafe/{kind.thumbor(n)}/{same}/{names[photo.what]}",
         )

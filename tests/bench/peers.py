@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -40,14 +39,6 @@ http {{
 }}
 """
 SYSTEM_PYTHON = "/usr/bin/python3"  # whose packages Debian's python3-swift is among
-
-
-@dataclass(frozen=True)
-class Programs:
-    """Renderers to compare with; None is one that can't be had."""
-
-    thumbor: Path | None
-    imagor: Path | None
 
 
 @contextmanager
@@ -87,22 +78,22 @@ def thumbor_program(cache: Path) -> Path | None:
 @contextmanager
 def thumbor(program: Path, photos: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """Its base URL and process id."""
-    port = free_port()
+    port = _free_port()
     conf = folder / "thumbor.conf"
     conf.write_text(THUMBOR_CONF.format(photos=str(photos), results=str(folder / "results")))
     arguments = [str(program), "-i", "127.0.0.1", "-p", str(port), "-c", str(conf), "-l", "error"]
-    with running(arguments, f"http://127.0.0.1:{port}/healthcheck") as pid:
+    with _running(arguments, f"http://127.0.0.1:{port}/healthcheck") as pid:
         yield f"http://127.0.0.1:{port}", pid
 
 
 @contextmanager
 def nginx(program: str, root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """Its base URL and process id, serving `root` as files."""
-    port = free_port()
+    port = _free_port()
     conf = folder / "nginx.conf"
     conf.write_text(NGINX_CONF.format(folder=folder, port=port, root=root))
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    with running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/") as pid:
+    with _running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/") as pid:
         yield f"http://127.0.0.1:{port}", pid
 
 
@@ -137,16 +128,14 @@ def _run(*command: str | Path) -> None:
     subprocess.run(command, check=True, timeout=600)
 
 
-def free_port() -> int:
-    """One that nobody listens on."""
+def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 @contextmanager
-def running(arguments: Sequence[str], url: str) -> Iterator[int]:
-    """A server on its core, from its first answer on; its process id."""
+def _running(arguments: Sequence[str], url: str) -> Iterator[int]:
     with on_core(SERVERS):
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
