@@ -31,6 +31,11 @@ $(VENV)/.kube: tests/kube/debian.txt tests/debian.sh | $(VENV)/.debian
 	@sh tests/debian.sh tests/kube/debian.txt
 	@touch $@
 
+$(VENV)/.bench: tests/bench/debian.txt tests/debian.sh requirements/bench.txt | $(VENV)/.debian
+	@sh tests/debian.sh tests/bench/debian.txt
+	@$(PIP) install --require-hashes -r requirements/bench.txt
+	@touch $@
+
 demo: $(VENV)/.node ## three nodes and a page to upload to; Ctrl-C ends them
 	@$(BIN)/apomixis up --nodes 3 --data .demo --sample $(ARGS)
 
@@ -63,12 +68,13 @@ faults: $(VENV)/.debian ## ten minutes of real faults on real nodes: SEEDS=10 hi
 e2e: $(if $(KUBECONFIG),$(VENV)/.test,$(VENV)/.kube) ## everything on a real Kubernetes, made here; or on KUBECONFIG=…, LOAD_IMAGE="kind load docker-image"
 	@PYTHONPATH=tests $(BIN)/python -m kube run -- $(CURDIR)/$(BIN)/python -m e2e $(ARGS)
 
-bench: $(VENV)/.debian ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
+bench: $(VENV)/.bench ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 lock: ## lock the versions again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra node -o requirements/node.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra test -c requirements/node.txt -o requirements/test.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra bench -c requirements/test.txt -o requirements/bench.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra operator -c requirements/test.txt -o requirements/operator.txt
 
 clean: ## remove what was made, the demo's data too

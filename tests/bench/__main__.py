@@ -9,10 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import peers, rendering, repairing, ring, serving
-from bench.contenders import ours, renderers
+from bench import imagor, peers, rendering, repairing, ring, serving
+from bench.contenders import Programs, ours, renderers
 from bench.photographs import Photograph, photographs
 from bench.table import Row, machine, markdown
+
+CACHE = Path.home() / ".cache/apomixis/bench"
 
 
 def main() -> None:
@@ -20,17 +22,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", type=Path, help="write it all there too")
-    parser.add_argument("--cache", type=Path, default=Path(".bench"), help="where peers are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where peers are kept")
     parser.add_argument("--against", type=Path, help="another checkout, to compare this one with")
     parser.add_argument(
         "--only", choices=("hot", "cold", "ring", "repair"), help="measure only that"
     )
     chosen = parser.parse_args()
     facts = machine()
-    thumbor = peers.thumbor_program(chosen.cache.resolve())
-    versions = peers.versions(thumbor)
+    cache = chosen.cache.resolve()
+    programs = Programs(peers.thumbor_program(cache), imagor.program(cache))
+    versions = peers.versions(programs.thumbor)
+    versions |= {"imagor": imagor.version(programs.imagor), "imgproxy": None}  # in no package
     photos = photographs()
-    found = _measure(chosen, photos, thumbor)
+    found = _measure(chosen, photos, programs)
     missing = [name for name, version in versions.items() if version is None]
     lines = [
         f"Measured {facts}.",
@@ -49,7 +53,7 @@ def main() -> None:
 
 
 def _measure(
-    chosen: argparse.Namespace, photos: tuple[Photograph, ...], thumbor: Path | None
+    chosen: argparse.Namespace, photos: tuple[Photograph, ...], programs: Programs
 ) -> list[Row]:
     quick, only = chosen.quick, chosen.only
     found = ring.rows(quick=quick) if only in (None, "ring") else []
@@ -59,7 +63,7 @@ def _measure(
     against = chosen.against.resolve() if chosen.against else None
     with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
         folder = Path(name)
-        with renderers(photos, folder, thumbor, against) as contenders:
+        with renderers(photos, folder, programs, against) as contenders:
             if only != "cold" and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
                     found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)

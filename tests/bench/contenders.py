@@ -6,15 +6,16 @@ Every server runs on one core, all on the same; who asks has another one.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 from PIL import Image
 
-from bench import peers
+from bench import imagor, peers
 from bench.photographs import Photograph
 from cluster import Cluster
 from pair import flagged
@@ -24,7 +25,7 @@ OURS = "Apomixis, no nginx"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of rendition, at about `side` pixels: its path at ours and at thumbor's."""
+    """A kind of rendition, at about `side` pixels: its path at ours, and at peers, as thumbor's."""
 
     name: str
     side: int
@@ -44,6 +45,14 @@ KINDS = (
     Kind("200 square", 200, lambda n: f"{n}s", lambda n: f"{n}x{n}", lambda n, _: (n, n)),
     Kind("800 wide", 800, lambda n: f"{n}w", lambda n: f"{n}x0", lambda n, aspect: (n, n * aspect)),
 )
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The peers' programs; None for one that can't be had."""
+
+    thumbor: Path | None
+    imagor: Path | None
 
 
 @dataclass(frozen=True)
@@ -74,16 +83,31 @@ def check(answer: httpx.Response, photo: Photograph, kind: Kind, side: int) -> N
 
 @contextmanager
 def renderers(
-    photos: tuple[Photograph, ...], folder: Path, thumbor: Path | None, against: Path | None
+    photos: tuple[Photograph, ...], folder: Path, programs: Programs, against: Path | None
 ) -> Iterator[list[Contender]]:
-    """Ours first, then a checkout of ours at `against`, then thumbor, each where it is there."""
+    """Ours first, then a checkout of ours at `against`, then the peers that are there."""
     with ExitStack() as stack:
         found = [stack.enter_context(ours(photos, folder / "ours"))]
         if against:
             found.append(stack.enter_context(ours(photos, folder / "against", checkout=against)))
-        if thumbor:
-            found.append(stack.enter_context(_thumbor(photos, folder, thumbor)))
+        originals = folder / "photographs"
+        originals.mkdir()
+        for i, photo in enumerate(photos):
+            (originals / f"{i}.jpg").write_bytes(photo.data)
+        names = {photo.what: f"{i}.jpg" for i, photo in enumerate(photos)}
+        starts = {"thumbor": (peers.thumbor, programs.thumbor)}
+        starts["imagor"] = (imagor.running, programs.imagor)
+        for name, (start, program) in starts.items():
+            if program:
+                base, pid = stack.enter_context(start(program, originals, folder))
+                found.append(Contender(name, pid, partial(_peers_url, base, names)))
         yield found
+
+
+def _peers_url(
+    base: str, names: Mapping[str, str], photo: Photograph, kind: Kind, side: int
+) -> str:
+    return f"{base}/unsafe/{kind.thumbor(side)}/{names[photo.what]}"
 
 
 @contextmanager
@@ -125,19 +149,4 @@ def ours(
         name += ", a log line for each request" if log_level == "info" else ""
         yield Contender(
             name, pid, lambda photo, kind, n: f"{base}/image/{ids[photo.what]}/{kind.ours(n)}/x.jpg"
-        )
-
-
-@contextmanager
-def _thumbor(photos: tuple[Photograph, ...], folder: Path, program: Path) -> Iterator[Contender]:
-    originals = folder / "photographs"
-    originals.mkdir()
-    names = {p.what: f"{i}.jpg" for i, p in enumerate(photos)}
-    for photo in photos:
-        (originals / names[photo.what]).write_bytes(photo.data)
-    with peers.thumbor(program, originals, folder) as (base, pid):
-        yield Contender(
-            "thumbor",
-            pid,
-            lambda photo, kind, n: f"{base}/unsafe/{kind.thumbor(n)}/{names[photo.what]}",
         )

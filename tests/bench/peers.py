@@ -18,6 +18,7 @@ import psutil
 
 CORES = sorted(os.sched_getaffinity(0))  # before any pinning
 SERVERS, LOAD = 0, 1  # places in it
+CPU_CLOCK = 2  # of a whole process: CPUCLOCK_SCHED
 THUMBOR = Path(__file__).with_name("thumbor.txt")
 THUMBOR_CONF = """
 LOADER = 'thumbor.loaders.file_loader'
@@ -53,9 +54,13 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process and those that it started have used so far."""
+    """CPU time that a process and those that it started have used so far, all threads of theirs.
+
+    From each process' own clock (clock_getcpuclockid(3)), for /proc counts in hundredths.
+    """
     process = psutil.Process(pid)
-    return sum(sum(p.cpu_times()[:4]) for p in (process, *process.children(recursive=True)))
+    pids = [p.pid for p in (process, *process.children(recursive=True))]
+    return sum(time.clock_gettime(~p << 3 | CPU_CLOCK) for p in pids)
 
 
 def thumbor_program(cache: Path) -> Path | None:
@@ -78,22 +83,22 @@ def thumbor_program(cache: Path) -> Path | None:
 @contextmanager
 def thumbor(program: Path, photos: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """Its base URL and process id."""
-    port = _free_port()
+    port = free_port()
     conf = folder / "thumbor.conf"
     conf.write_text(THUMBOR_CONF.format(photos=str(photos), results=str(folder / "results")))
     arguments = [str(program), "-i", "127.0.0.1", "-p", str(port), "-c", str(conf), "-l", "error"]
-    with _running(arguments, f"http://127.0.0.1:{port}/healthcheck") as pid:
+    with running(arguments, f"http://127.0.0.1:{port}/healthcheck") as pid:
         yield f"http://127.0.0.1:{port}", pid
 
 
 @contextmanager
 def nginx(program: str, root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """Its base URL and process id, serving `root` as files."""
-    port = _free_port()
+    port = free_port()
     conf = folder / "nginx.conf"
     conf.write_text(NGINX_CONF.format(folder=folder, port=port, root=root))
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    with _running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/") as pid:
+    with running([program, "-c", str(conf), *user], f"http://127.0.0.1:{port}/") as pid:
         yield f"http://127.0.0.1:{port}", pid
 
 
@@ -108,14 +113,15 @@ def versions(thumbors: Path | None) -> dict[str, str | None]:
     thumbor = "import PIL; from thumbor import __version__ as v; print(v, 'with Pillow', "
     swift = "import swift.common.ring, importlib.metadata as m; print(m.version('swift'))"
     return {
-        "nginx": _version(nginx_program() or "nginx", "-v"),
-        "thumbor": _version(python, "-c", thumbor + "PIL.__version__)"),
-        "wrk": _version("wrk", "-v"),
-        "Swift's RingBuilder": _version(SYSTEM_PYTHON, "-c", swift),
+        "nginx": version(nginx_program() or "nginx", "-v"),
+        "thumbor": version(python, "-c", thumbor + "PIL.__version__)"),
+        "wrk": version("wrk", "-v"),
+        "Swift's RingBuilder": version(SYSTEM_PYTHON, "-c", swift),
     }
 
 
-def _version(*command: str | Path) -> str | None:
+def version(*command: str | Path) -> str | None:
+    """The version that a program says; None where it is missing."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except OSError:
@@ -128,14 +134,16 @@ def _run(*command: str | Path) -> None:
     subprocess.run(command, check=True, timeout=600)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody uses."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 @contextmanager
-def _running(arguments: Sequence[str], url: str) -> Iterator[int]:
+def running(arguments: Sequence[str], url: str) -> Iterator[int]:
+    """The process id of a server that answers at `url`."""
     with on_core(SERVERS):
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

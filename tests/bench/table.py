@@ -86,9 +86,9 @@ def _number(value: float) -> str:
     """Three digits that count, and no exponents."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return (
-        f"{value:.2f}" if abs(value) >= 10 else f"{float(f'{value:.3g}'):.6f}".rstrip("0.") or "0"
-    )
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{float(f'{value:.3g}'):.6f}".rstrip("0").rstrip(".")
 
 
 def machine() -> str:
