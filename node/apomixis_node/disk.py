@@ -40,8 +40,12 @@ def disk_errors() -> Iterator[None]:
 
 def temporary(data: Path) -> tuple[int, Path]:
     """A new file under tmp/, open for reading and writing, mode 0644."""
-    (data / TMP).mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=data / TMP)
+    folder = data / TMP
+    try:
+        descriptor, name = tempfile.mkstemp(dir=folder)
+    except FileNotFoundError:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
     os.fchmod(descriptor, 0o644)
     return descriptor, Path(name)
 

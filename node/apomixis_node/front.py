@@ -86,6 +86,8 @@ class Front:
         self._closing = threading.Lock()
         self._closed = 0
         self._view: _View | None = None
+        self._ring: Ring | None = None
+        self._owned: frozenset[str] = frozenset()  # of that ring
 
     def close(self) -> None:
         """Take the flag away, and begin to look at what may be served now."""
@@ -107,7 +109,9 @@ class Front:
                 self.close()
             return
         keys = node.signing.key_set if node.signing.required else None
-        view = _View(keys, _owned(ring, node.key))
+        if ring is not self._ring:
+            self._ring, self._owned = ring, _owned(ring, node.key)
+        view = _View(keys, self._owned)
         if view != self._view:
             await to_thread.run_sync(self._open, view, self._closed)
 

@@ -78,7 +78,7 @@ async def rendition_here(node: Node, image_id: str, size: Size, form: Format) ->
     async def make() -> bytes:
         if (data := kept(node, image_id, name)) is not None:
             return data
-        about = await about_here(node, image_id)
+        about = await _about(node, original)
         source = await _source(node, original, about, size)
         data = await _render(node, source, about, size, form)
         await keep(node, image_id, name, data)
@@ -106,12 +106,17 @@ async def about(node: Node, image_id: str) -> About:
 
 async def about_here(node: Node, image_id: str) -> About:
     """What is known of the picture, from this node alone. Raises ApiError."""
-    original = await original_here(node, image_id)
+    return await _about(node, await original_here(node, image_id))
+
+
+async def _about(node: Node, original: Original) -> About:
+    """What is known of an original that was just looked at. Raises ApiError."""
+    image_id = original.id
+    text = kept(node, image_id, about_module.FILE)
+    if text and (found := about_module.loads(text)):
+        return found
 
     async def make() -> About:
-        text = kept(node, image_id, about_module.FILE)
-        if text and (found := about_module.loads(text)):
-            return found
         # What was taken once stays readable, whatever the limits for uploads are today.
         limits = Limits(max_pixels=max(node.settings.max_pixels, node.settings.render_pixels))
         try:
