@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from PIL import Image
+
 from pictures import corners, encoded, png_bomb
 
 HUGE = 65_000
@@ -109,3 +111,10 @@ def black_png(side: int, bits: int = 1) -> bytes:
     body = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     start = b"\x89PNG\r\n\x1a\n"
     return start + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def many_scans(side: int, scans: int) -> bytes:
+    """A progressive JPEG of one grey whose last scan comes again and again: hours in few bytes."""
+    data = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * scans + data[-2:]

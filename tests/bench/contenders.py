@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from cluster import Cluster
 from pair import flagged
 
 OURS = "Apomixis, no nginx"
+Start = Callable[[Path, Path, Path], AbstractContextManager[tuple[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,10 @@ def renderers(
         for i, photo in enumerate(photos):
             (originals / f"{i}.jpg").write_bytes(photo.data)
         names = {photo.what: f"{i}.jpg" for i, photo in enumerate(photos)}
-        starts = {"thumbor": (peers.thumbor, programs.thumbor)}
-        starts["imagor"] = (imagor.running, programs.imagor)
+        starts: dict[str, tuple[Start, Path | None]] = {
+            "thumbor": (peers.thumbor, programs.thumbor),
+            "imagor": (imagor.running, programs.imagor),
+        }
         for name, (start, program) in starts.items():
             if program:
                 base, pid = stack.enter_context(start(program, originals, folder))

@@ -60,6 +60,11 @@ def interleaved(
     return found
 
 
+def single(what: str, contender: str, value: float, unit: str) -> Row:
+    """One that is measured once, and compared with nothing."""
+    return Row(what, contender, value, value, value, unit, None)
+
+
 def _row(what: str, name: str, unit: str, values: Sequence[float], ours: float) -> Row:
     median = statistics.median(values)
     better, worse = (ours, median) if unit in MORE_IS_BETTER else (median, ours)
