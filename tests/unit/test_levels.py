@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image
 
+import hard
 from apomixis_node.about import About, of
 from apomixis_node.decode import Limits, examine
 from apomixis_node.encode import Encoding
@@ -106,73 +107,21 @@ def test_levels_are_upright_without_metadata_and_of_their_size(orientation: int)
 
 
 def test_levels_are_the_same_bytes_every_time() -> None:
-    data = encoded(photograph(), "JPEG", 6)
+    data = encoded(hard.photograph(), "JPEG", 6)
     assert make_levels(data) == make_levels(data)
 
 
 # ---- quality
 
 
-def photograph() -> Image.Image:
-    """Detail at every scale, in colour."""
-    bands = [sum_of_noise() for _ in range(3)]
-    return Image.merge("RGB", bands)
-
-
-def sum_of_noise() -> Image.Image:
-    size = (2400, 1800)
-    picture = Image.new("L", size, 128)
-    for step in (2, 8, 32, 128, 512):
-        small = Image.effect_noise((size[0] // step + 1, size[1] // step + 1), 60)
-        picture = Image.blend(picture, small.resize(size, Image.Resampling.BICUBIC), 0.45)
-    return picture
-
-
-def text() -> Image.Image:
-    picture = Image.new("RGB", (2400, 1800), "white")
-    draw = ImageDraw.Draw(picture)
-    for row in range(60):
-        line = "It was measured, and the numbers are in the table. " * 8
-        draw.text((20, row * 30), f"{row} {line}", fill=(20, 20, 20), font_size=22)
-    return picture
-
-
-def noise() -> Image.Image:
-    return Image.effect_noise((2400, 1800), 60).convert("RGB")
-
-
-def dark() -> Image.Image:
-    return Image.linear_gradient("L").resize((2400, 1800)).point(lambda v: v // 6).convert("RGB")
-
-
-def lines() -> Image.Image:
-    picture = Image.new("RGB", (2400, 1800), "white")
-    draw = ImageDraw.Draw(picture)
-    for i in range(0, 4200, 25):
-        draw.line((i, 0, i - 1800, 1800), fill="black")
-    return picture
-
-
-def edges() -> Image.Image:
-    picture = photograph()
-    mask = Image.new("L", picture.size, 0)
-    ImageDraw.Draw(mask).ellipse((200, 200, 2200, 1600), fill=255)
-    picture.putalpha(mask)
-    return picture
-
-
-def cmyk() -> Image.Image:
-    return photograph().convert("CMYK")
-
-
 HARD = [
-    (photograph, "JPEG", 0.002),
-    (text, "JPEG", 0.005),
-    (noise, "JPEG", 0.005),
-    (dark, "JPEG", 0.002),
-    (edges, "PNG", 0.005),
-    (cmyk, "JPEG", 0.002),
-    (lines, "JPEG", 0.01),
+    (hard.photograph, "JPEG", 0.002),
+    (hard.text, "JPEG", 0.005),
+    (hard.noise, "JPEG", 0.005),
+    (hard.dark, "JPEG", 0.002),
+    (hard.edges, "PNG", 0.005),
+    (hard.cmyk, "JPEG", 0.002),
+    (hard.lines, "JPEG", 0.01),
 ]
 
 
