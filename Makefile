@@ -69,7 +69,7 @@ e2e: $(if $(KUBECONFIG),$(VENV)/.test,$(VENV)/.kube) ## everything on a real Kub
 	@PYTHONPATH=tests $(BIN)/python -m kube run -- $(CURDIR)/$(BIN)/python -m e2e $(ARGS)
 
 bench: $(VENV)/.bench ## numbers next to the peers', as ratios within one run; QUICK=1 for a short one
-	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick,--out docs/bench) $(ARGS)
 
 lock: ## lock the versions again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra build --extra node -o requirements/node.txt

@@ -1,4 +1,4 @@
-"""`make bench`: everything in one run, as Markdown on the screen and JSON in a file."""
+"""`make bench`: everything in one run; a table and pictures of it go to `docs/bench`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench import imagor, peers, rendering, repairing, ring, serving
+from bench import (
+    charts,
+    hostile,
+    imagor,
+    memory,
+    peers,
+    promises,
+    rendering,
+    repairing,
+    ring,
+    serving,
+    uploading,
+)
 from bench.contenders import Programs, ours, renderers
 from bench.photographs import Photograph, photographs
 from bench.table import Row, machine, markdown
 
+PARTS = ("ring", "repair", "upload", "memory", "hostile", "promises", "hot", "cold")
 CACHE = Path.home() / ".cache/apomixis/bench"
 
 
@@ -21,12 +36,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--json", type=Path, help="write it all there too")
+    parser.add_argument("--out", type=Path, help="where the table and its pictures are written")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where peers are kept")
     parser.add_argument("--against", type=Path, help="another checkout, to compare this one with")
-    parser.add_argument(
-        "--only", choices=("hot", "cold", "ring", "repair"), help="measure only that"
-    )
+    parser.add_argument("--only", choices=PARTS, help="measure only that")
     chosen = parser.parse_args()
     facts = machine()
     cache = chosen.cache.resolve()
@@ -45,33 +58,56 @@ def main() -> None:
         "No server writes a log line for each request, unless it says so.",
         "On a machine that is busy with other things, CPU time tells more than rates do.",
     ]
-    sys.stdout.write("\n".join(lines) + f"\n\n{markdown(found)}\n")
-    if chosen.json:
+    text = "\n".join(lines) + f"\n\n{markdown(found)}\n"
+    sys.stdout.write(text)
+    if chosen.out:
         told = {"machine": facts, "versions": versions, "rows": [row.to_json() for row in found]}
         told["photographs"] = {photo.what: photo.origin for photo in photos}
-        chosen.json.write_text(json.dumps(told, indent=2) + "\n")
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        (chosen.out / "table.json").write_text(json.dumps(told, indent=2) + "\n")
+        (chosen.out / "table.md").write_text(f"# The table of `make bench`\n\n{_listed(text)}")
+        charts.draw(found, facts, chosen.out)
+
+
+def _listed(text: str) -> str:
+    """A list item of every line above the table."""
+    above, _, table = text.partition("\n\n")
+    return "\n".join(f"- {line}" for line in above.splitlines()) + f"\n\n{table}"
 
 
 def _measure(
     chosen: argparse.Namespace, photos: tuple[Photograph, ...], programs: Programs
 ) -> list[Row]:
-    quick, only = chosen.quick, chosen.only
-    found = ring.rows(quick=quick) if only in (None, "ring") else []
-    found += repairing.rows(quick=quick) if only in (None, "repair") else []
-    if only in ("ring", "repair"):
+    quick = chosen.quick
+    wanted = PARTS if chosen.only is None else (chosen.only,)
+    parts: dict[str, Callable[[], list[Row]]] = {
+        "ring": partial(ring.rows, quick=quick),
+        "repair": partial(repairing.rows, quick=quick),
+        "upload": partial(uploading.rows, photos, quick=quick),
+        "memory": partial(memory.rows, photos, programs, quick=quick),
+        "hostile": partial(hostile.rows, quick=quick),
+        "promises": partial(promises.rows, photos, quick=quick),
+    }
+    found: list[Row] = []
+    for name, measure in parts.items():
+        if name in wanted:
+            sys.stderr.write(f"==> {name}\n")
+            found += measure()
+    if not {"hot", "cold"} & set(wanted):
         return found
+    sys.stderr.write("==> hot, cold\n")
     against = chosen.against.resolve() if chosen.against else None
     with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
         folder = Path(name)
         with renderers(photos, folder, programs, against) as contenders:
-            if only != "cold" and shutil.which("wrk"):
+            if "hot" in wanted and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
                     found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)
                 if peers.nginx_program():
                     fronted = folder / "fronted"
                     with ours(photos, fronted / "images", nginx=True) as front:
                         found += serving.rows([front], photos[0], fronted, quick=quick)
-            if only != "hot":
+            if "cold" in wanted:
                 found += rendering.rows(contenders, photos, quick=quick)
     return found
 
