@@ -1,6 +1,7 @@
 """Gossip: every second or so, swap what is known of all members with one of them, at random.
 
-News of a death or a new ring reaches everyone in a handful of rounds. A member that was dead and
+News of a death or a new ring reaches everyone in a handful of rounds. A node that starts goes to
+each once, and whom it tells of its start calls it back. A member that was dead and
 is back was cut off, or this node was: it catches up again, for what it heard before is old.
 """
 
@@ -21,7 +22,7 @@ from starlette.routing import Route
 from apomixis_node.disk import DiskFailed
 from apomixis_node.errors import ApiError
 from apomixis_node.guard import guard, read_text
-from apomixis_node.peers import RingChangedError, UnreachableError
+from apomixis_node.peers import FROM, RingChangedError, UnreachableError
 from apomixis_node.state import Node
 from apomixis_ring.model import Member, Ring
 from apomixis_ring.rumours import Rumour, State
@@ -45,7 +46,9 @@ async def run(node: Node) -> None:
         ring = node.rings.known
         others = [m for m in ring.members if not node.is_me(m)] if ring else []
         if ring and others:
-            await _swap(node, ring, random.choice(others))  # noqa: S311
+            strangers = set(node.announced.strangers([m.key for m in others]))
+            next_ones = [m for m in others if m.key in strangers] or others
+            await _swap(node, ring, random.choice(next_ones))  # noqa: S311
 
 
 def _about(node: Node) -> dict[str, Any]:
@@ -100,11 +103,37 @@ def _was_heard_before(node: Node, rumour: Rumour) -> bool:
 async def gossip(request: Request) -> Response:
     """Swap: the caller's rumours for this node's."""
     node = await guard(request)
+    caller = request.headers.get(FROM, "")
+    before = node.view.started(caller)
     try:
         hear(node, json.loads(await read_text(request, BYTES)))
     except (ValueError, TypeError, KeyError):
         raise ApiError("bad_request", "This is no gossip.") from None
+    node.announced.called_by(caller)
+    if node.view.started(caller) != before:
+        _call_back(node, caller)
     return JSONResponse(told(node))
+
+
+def _call_back(node: Node, key: str) -> None:
+    """The caller has just started: show it that its address is known, in the background."""
+    name, _, incarnation = key.partition("@")
+    ring, url = node.rings.known, node.peers.addresses.get(key)
+    if ring is not None and url is not None:
+        node.tasks.start(_swap(node, ring, Member(name, incarnation, url)), "gossip")
+
+
+def is_announced(node: Node) -> bool:
+    """Whether most live peers know where this node is now."""
+    ring, now = node.rings.known, now_ms()
+    live = [
+        m.key
+        for m in (ring.members if ring else ())
+        if not node.is_me(m)
+        and not node.peers.suspected(m.key)
+        and node.view.state(m.key, now) is not State.DEAD
+    ]
+    return node.announced.is_known(live)
 
 
 ROUTES = [Route("/gossip", gossip, methods=["POST"])]

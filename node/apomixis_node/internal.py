@@ -193,10 +193,12 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Has a ring and can serve."""
+    """Has a ring, can serve, and the others know where it is."""
     node: Node = request.app.state.node
     if not node.ready:
         raise ApiError("not_ready", "This node has no ring yet, or is stopping.")
+    if not gossip.is_announced(node):
+        raise ApiError("not_ready", "Too few peers have called this node back since its start.")
     return PlainTextResponse("ok\n")
 
 

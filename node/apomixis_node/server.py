@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from apomixis_node import front, gossip, identity, logs, returning, verify
 from apomixis_node.access import Secrets, Signing, UploadKeys
+from apomixis_node.announced import Announced
 from apomixis_node.app import internal_app, public_app
 from apomixis_node.cache import Cache
 from apomixis_node.disk import DiskFailed, make_folder
@@ -83,6 +84,7 @@ def build(settings: Settings) -> Node:
         knowledge=Knowledge(key),
         digests=Digests(store),
         view=_view(settings, who),
+        announced=Announced(),
         syncing=Progress(),
         verifying=verify.load(settings.data),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from apomixis_node.access import Secrets, Signing, UploadKeys
+    from apomixis_node.announced import Announced
     from apomixis_node.cache import Cache
     from apomixis_node.epochs import Rings
     from apomixis_node.front import Front
@@ -51,6 +52,7 @@ class Node:
     knowledge: Knowledge
     digests: Digests
     view: View
+    announced: Announced
     syncing: Progress
     verifying: Verifying
     uploads_under_way: int = field(default=0)

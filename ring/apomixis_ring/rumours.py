@@ -92,6 +92,11 @@ class View:
             return State.DEAD
         return State.SUSPECT if silent >= self._suspect_ms else State.ALIVE
 
+    def started(self, key: str) -> int | None:
+        """When a member started, by its own clock in milliseconds; None if nobody told."""
+        known = self._known.get(key.partition("@")[0])
+        return known.started if known is not None and known.key == key else None
+
     def newest_epoch(self) -> Rumour:
         """Who knows the newest ring."""
         return max(self._known.values(), key=lambda rumour: rumour.epoch)

@@ -94,10 +94,9 @@ def _on_theirs(command: list[str]) -> int:
         raise typer.BadParameter('say how images get there: LOAD_IMAGE="kind load docker-image"')
     for image, recipe in ((images.OPERATOR, "operator"), (images.NODE, "node")):
         run("docker", "build", "-t", image, "-f", ROOT / f"Dockerfile.{recipe}", ROOT, seconds=1800)
-    named = {images.NEXT: images.NODE, **{new: old for old, new in images.OF_THE_README.items()}}
-    for new, old in named.items():
-        run("docker", "tag", old, new)
-    for image in (images.OPERATOR, images.NODE, *named):
+    for name, image in images.ALSO_CALLED.items():
+        run("docker", "tag", image, name)
+    for image in (images.OPERATOR, images.NODE, *images.ALSO_CALLED):
         run(*load, image, seconds=600)
     return _call(command, _images())
 

@@ -86,7 +86,7 @@ def load(machine: Machine, archives: list[Path]) -> None:
     """Give a machine its images, under all their names."""
     for archive in archives:
         machine.load(archive)
-    for image, name in images.OF_THE_README.items():
+    for name, image in images.ALSO_CALLED.items():
         machine.call(image, name)
 
 

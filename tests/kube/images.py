@@ -20,13 +20,14 @@ OPERATOR, NODE, NEXT = (
     "localhost/apomixis-node:test",
     "localhost/apomixis-node:next",
 )
-"""NEXT is NODE under another name, to upgrade to."""
 
-OF_THE_README = {
-    OPERATOR: "registry.example.com/apomixis-operator:0.1.0",
-    NODE: "registry.example.com/apomixis-node:0.1.0",
+ALSO_CALLED = {
+    NEXT: NODE,
+    "registry.example.com/apomixis-operator:0.1.0": OPERATOR,
+    "registry.example.com/apomixis-node:0.1.0": NODE,
 }
-"""What the README calls them, whose commands are followed word for word."""
+"""Other names: one to upgrade to, and what the README calls them, whose commands are followed
+word for word."""
 
 PACKAGES = ("python3-minimal", "python3-venv", "python3-pip", "ca-certificates", "nginx-light")
 OF_THE_HOST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
@@ -52,9 +53,7 @@ def build() -> list[Path]:
     print("==> Building the images of the project", flush=True)
     for image, recipe in ((OPERATOR, "Dockerfile.operator"), (NODE, "Dockerfile.node")):
         _ours(image, recipe)
-    buildah("tag", NODE, NEXT)
-    _archive(NEXT)
-    return [archive(image) for image in (PAUSE, OPERATOR, NODE, NEXT)]
+    return [archive(image) for image in (PAUSE, OPERATOR, NODE)]
 
 
 def buildah(*words: str | Path, seconds: float = 900) -> str:
