@@ -25,10 +25,13 @@ from bench import (
     uploading,
 )
 from bench.contenders import Programs, ours, renderers
-from bench.photographs import Photograph, photographs
+from bench.photographs import Photograph, in_other_formats, photographs
 from bench.table import Row, machine, markdown
 
-PARTS = ("ring", "repair", "upload", "memory", "hostile", "promises", "hot", "cold")
+PARTS = ("ring", "repair", "upload", "memory", "hostile", "promises", "hot", "cold", "straight")
+SERVED = {"hot", "cold", "straight"}
+"""They share their servers."""
+
 CACHE = Path.home() / ".cache/apomixis/bench"
 
 
@@ -93,13 +96,14 @@ def _measure(
         if name in wanted:
             sys.stderr.write(f"==> {name}\n")
             found += measure()
-    if not {"hot", "cold"} & set(wanted):
+    if not SERVED & set(wanted):
         return found
-    sys.stderr.write("==> hot, cold\n")
+    sys.stderr.write(f"==> {', '.join(name for name in PARTS if name in SERVED)}\n")
     against = chosen.against.resolve() if chosen.against else None
     with tempfile.TemporaryDirectory() as name, peers.on_core(peers.LOAD):
         folder = Path(name)
-        with renderers(photos, folder, programs, against) as contenders:
+        others = in_other_formats()
+        with renderers((*photos, *others), folder, programs, against) as contenders:
             if "hot" in wanted and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
                     found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)
@@ -109,6 +113,8 @@ def _measure(
                         found += serving.rows([front], photos[0], fronted, quick=quick)
             if "cold" in wanted:
                 found += rendering.rows(contenders, photos, quick=quick)
+            if "straight" in wanted:
+                found += rendering.straight(contenders, (*photos, *others), quick=quick)
     return found
 
 

@@ -20,6 +20,7 @@ CHARTS: dict[
 ] = {  # file: title, unit, what a row begins with
     "hot": ("Renditions on disk: requests a second", "requests/s", "hot,"),
     "cold": ("New sizes: CPU ms for each, less is better", "CPU ms/image", "cold,"),
+    "straight": ("No base level: CPU ms for each, less is better", "CPU ms/image", "straight"),
     "upload": ("Uploads, three copies: bytes a second", "bytes/s", "upload"),
     "repair": ("Sync and verify: bytes a second", "bytes/s", ("sync", "verify")),
     "memory": ("Memory, MB, less is better", "MB", "memory"),

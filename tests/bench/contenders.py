@@ -47,6 +47,15 @@ KINDS = (
     Kind("800 wide", 800, lambda n: f"{n}w", lambda n: f"{n}x0", lambda n, aspect: (n, n * aspect)),
 )
 
+STRAIGHT = Kind(
+    "1200 wide",
+    1200,
+    lambda n: f"{n}w",
+    lambda n: f"{n}x0/filters:format(jpeg)",
+    lambda n, aspect: (n, n * aspect),
+)
+"""Too large for any base level: everybody begins with the original's bytes."""
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -94,8 +103,8 @@ def renderers(
         originals = folder / "photographs"
         originals.mkdir()
         for i, photo in enumerate(photos):
-            (originals / f"{i}.jpg").write_bytes(photo.data)
-        names = {photo.what: f"{i}.jpg" for i, photo in enumerate(photos)}
+            (originals / f"{i}.{photo.extension}").write_bytes(photo.data)
+        names = {photo.what: f"{i}.{photo.extension}" for i, photo in enumerate(photos)}
         starts: dict[str, tuple[Start, Path | None]] = {
             "thumbor": (peers.thumbor, programs.thumbor),
             "imagor": (imagor.running, programs.imagor),
@@ -136,10 +145,13 @@ def ours(
             )
         base, pid = cluster.urls[0], cluster.nodes[0].pid
         assert pid is not None, cluster.said
-        headers = {"Content-Type": "image/jpeg"}
         ids = {
             p.what: httpx.post(
-                base, content=p.data, headers=headers, timeout=60, trust_env=False
+                base,
+                content=p.data,
+                headers={"Content-Type": p.mime},
+                timeout=60,
+                trust_env=False,
             ).json()["hash"]
             for p in photos
         }

@@ -18,16 +18,36 @@ CAMERA_PIXELS = 12_000_000
 
 @dataclass(frozen=True)
 class Photograph:
-    """A JPEG; `what` is its size in words, `origin` says where it is from."""
+    """`what` is its size in words, `origin` says where it is from."""
 
     what: str
     data: bytes
     origin: str
+    extension: str = "jpg"
+
+    @property
+    def mime(self) -> str:
+        """Of its bytes."""
+        return "image/jpeg" if self.extension == "jpg" else f"image/{self.extension}"
 
 
 def photographs() -> tuple[Photograph, ...]:
     """One as large as a camera's, one as large as a screen."""
     return _camera(), _screen()
+
+
+def in_other_formats() -> tuple[Photograph, ...]:
+    """The smaller one as PNG and as WebP."""
+    screen = _screen()
+    with Image.open(io.BytesIO(screen.data)) as image:
+        return tuple(_converted(screen, image, extension) for extension in ("png", "webp"))
+
+
+def _converted(photo: Photograph, image: Image.Image, extension: str) -> Photograph:
+    out = io.BytesIO()
+    image.save(out, extension.upper(), quality=90)
+    facts = f"{len(out.getvalue()) / 1e6:.1f} MB, made from the JPEG"
+    return Photograph(f"{photo.what} {extension.upper()}", out.getvalue(), facts, extension)
 
 
 def _camera() -> Photograph:

@@ -14,7 +14,7 @@ from itertools import count, islice
 import httpx
 
 from bench import peers
-from bench.contenders import KINDS, Contender, Kind, check
+from bench.contenders import KINDS, STRAIGHT, Contender, Kind, check
 from bench.photographs import Photograph
 from bench.table import Row, interleaved
 
@@ -24,18 +24,33 @@ UNITS = ("images/s", "CPU ms/image")
 def rows(
     contenders: Sequence[Contender], photos: Sequence[Photograph], *, quick: bool
 ) -> list[Row]:
-    """Each kind of rendition of each photograph. Every answer is looked at before it counts."""
+    """Each kind of rendition of each photograph, of ours from its base levels."""
+    return [
+        row
+        for photo in photos
+        for kind in KINDS
+        for row in _compared("cold", contenders, photo, kind, quick=quick)
+    ]
+
+
+def straight(
+    contenders: Sequence[Contender], photos: Sequence[Photograph], *, quick: bool
+) -> list[Row]:
+    """Renditions that are too large to be made from a base level."""
+    what = "straight from the original"
+    found = [_compared(what, contenders, photo, STRAIGHT, quick=quick) for photo in photos]
+    return [row for some in found for row in some]
+
+
+def _compared(
+    what: str, contenders: Sequence[Contender], photo: Photograph, kind: Kind, *, quick: bool
+) -> list[Row]:
+    """Every answer is looked at before it counts."""
     rounds, batch = (2, 5) if quick else (5, 10)
-    found = []
-    for photo in photos:
-        for kind in KINDS:
-            for contender in contenders:
-                contender.checked(photo, kind, kind.side)
-            measures = {
-                c.name: partial(_render, c, photo, kind, _sizes(kind), batch) for c in contenders
-            }
-            found += interleaved(f"cold, {kind.name} of {photo.what}", UNITS, measures, rounds)
-    return found
+    for contender in contenders:
+        contender.checked(photo, kind, kind.side)
+    measures = {c.name: partial(_render, c, photo, kind, _sizes(kind), batch) for c in contenders}
+    return interleaved(f"{what}, {kind.name} of {photo.what}", UNITS, measures, rounds)
 
 
 def _sizes(kind: Kind) -> Iterator[int]:

@@ -88,6 +88,8 @@ def test_a_release_under_another_name(release: Release) -> None:
     release.scale(4)
     release.wait_settled(4)
     release.helm("uninstall", "pictures", "--wait")
+    ended(release)
+    assert len(release.get("pvc")["items"]) == 4, "nothing hangs, and whenDeleted is Retain"
     release.name = "apomixis"
 
 

@@ -1,4 +1,5 @@
-"""The README's Kubernetes part, word for word, as a newcomer would follow it.
+"""The README's Kubernetes part and what docs/kubernetes.md adds, word for word, as a newcomer would
+follow them.
 
 Two things are lent to the newcomer: the images that the two `docker build` lines make, under the
 names that these lines give them, and the address of the host photos.example.com.
@@ -27,9 +28,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.first, pytest.mark.timeout(600)]
 HOST = "photos.example.com"
 
 
-def commands() -> list[str]:
-    """Of the README's Kubernetes part: what stands after `$ `, with its continuations."""
-    part = (ROOT / "README.md").read_text().partition("## On Kubernetes")[2].partition("\n## ")[0]
+def commands(document: str, heading: str) -> list[str]:
+    """Of one part of a document: what stands after `$ `, with its continuations."""
+    part = (ROOT / document).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
     found: list[str] = []
     for block in re.findall(r"```console\n(.*?)```", part, re.DOTALL):
         for line in block.splitlines():
@@ -56,8 +57,10 @@ def home(tmp_path: Path) -> Iterator[Path]:
         release.kubectl("delete", "namespace", "photos", "--wait=false")
 
 
-def test_the_kubernetes_part_word_for_word(home: Path) -> None:
-    todo = commands()
+def test_the_documents_word_for_word(home: Path) -> None:
+    todo = commands("README.md", "On Kubernetes")
+    more = commands("docs/kubernetes.md", "Install")
+    assert len(more) == 3
     builds = [line for line in todo if line.startswith("docker build")]
     assert [line.split()[3] for line in builds] == ["Dockerfile.node", "Dockerfile.operator"]
     release = Release("photos")
@@ -76,6 +79,8 @@ def test_the_kubernetes_part_word_for_word(home: Path) -> None:
             if replicas == 3:
                 release.wait_settled(3)
     assert len(release.ring().members) == 3
+    for command in more:
+        sh(command, home)
 
 
 def uploads(command: str, home: Path) -> bool:

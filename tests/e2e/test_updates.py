@@ -3,7 +3,6 @@ ones. One pod at a time, and never past one that does not come up."""
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator
 
@@ -146,23 +145,6 @@ def test_volumes_grow(release: Release, load: Load) -> None:
     )
     release.wait_settled(3)
     load.wait()
-
-
-def test_the_secret_is_rotated(release: Release, load: Load) -> None:
-    """Takes minutes: Kubernetes brings a changed Secret to pods when it likes to."""
-    before, pods = release.get("secret/photos-internal")["data"]["keys"], release.uids()
-    release.annotate(rotate_secret="monday")
-
-    def is_rotated() -> bool:
-        secret = release.get("secret/photos-internal")
-        keys = base64.b64decode(secret["data"]["keys"]).split()
-        return len(keys) == 1 and secret["data"]["keys"] != before
-
-    release.eventually(is_rotated, "one new key", seconds=480)
-    load.wait()
-    release.wait_settled(3)
-    assert release.uids() == pods
-    assert "SecretRotates" in release.events()
 
 
 def test_every_acknowledged_picture_is_there(load: Load) -> None:
