@@ -22,9 +22,10 @@ from bench import (
     repairing,
     ring,
     serving,
+    targets,
     uploading,
 )
-from bench.contenders import Programs, ours, renderers
+from bench.contenders import PEERS, Programs, ours, renderers
 from bench.photographs import Photograph, in_other_formats, photographs
 from bench.table import Row, machine, markdown
 
@@ -61,10 +62,12 @@ def main() -> None:
         "No server writes a log line for each request, unless it says so.",
         "On a machine that is busy with other things, CPU time tells more than rates do.",
     ]
-    text = "\n".join(lines) + f"\n\n{markdown(found)}\n"
+    targets_of = targets.judged(found)
+    text = "\n".join(lines) + f"\n\n{markdown(found)}\n\n{targets.markdown(targets_of)}\n"
     sys.stdout.write(text)
     if chosen.out:
         told = {"machine": facts, "versions": versions, "rows": [row.to_json() for row in found]}
+        told["targets"] = targets_of
         told["photographs"] = {photo.what: photo.origin for photo in photos}
         chosen.out.mkdir(parents=True, exist_ok=True)
         (chosen.out / "table.json").write_text(json.dumps(told, indent=2) + "\n")
@@ -106,11 +109,14 @@ def _measure(
         with renderers((*photos, *others), folder, programs, against) as contenders:
             if "hot" in wanted and shutil.which("wrk"):
                 with ours(photos, folder / "logging", log_level="info") as logging:
-                    found += serving.rows([*contenders, logging], photos[0], folder, quick=quick)
+                    asked = [*contenders, logging]
+                    found += serving.rows("hot", asked, photos[0], folder, quick=quick)
                 if peers.nginx_program():
                     fronted = folder / "fronted"
                     with ours(photos, fronted / "images", nginx=True) as front:
-                        found += serving.rows([front], photos[0], fronted, quick=quick)
+                        asked = [front, *(c for c in contenders if c.name in PEERS)]
+                        what = "hot through nginx"
+                        found += serving.rows(what, asked, photos[0], fronted, quick=quick)
             if "cold" in wanted:
                 found += rendering.rows(contenders, photos, quick=quick)
             if "straight" in wanted:

@@ -18,7 +18,7 @@ OTHER = "#8a8a8a"
 CHARTS: dict[
     str, tuple[str, str, str | tuple[str, ...]]
 ] = {  # file: title, unit, what a row begins with
-    "hot": ("Renditions on disk: requests a second", "requests/s", "hot,"),
+    "hot": ("Renditions on disk: requests a second", "requests/s", "hot"),
     "cold": ("New sizes: CPU ms for each, less is better", "CPU ms/image", "cold,"),
     "straight": ("No base level: CPU ms for each, less is better", "CPU ms/image", "straight"),
     "upload": ("Uploads, three copies: bytes a second", "bytes/s", "upload"),

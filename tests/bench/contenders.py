@@ -21,6 +21,7 @@ from cluster import Cluster
 from pair import flagged
 
 OURS = "Apomixis, no nginx"
+PEERS = ("thumbor", "imagor")
 Start = Callable[[Path, Path, Path], AbstractContextManager[tuple[str, int]]]
 
 

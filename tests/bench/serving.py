@@ -22,7 +22,7 @@ UNITS = ("requests/s", "CPU ms/request")
 
 
 def rows(
-    contenders: Sequence[Contender], photo: Photograph, folder: Path, *, quick: bool
+    what: str, contenders: Sequence[Contender], photo: Photograph, folder: Path, *, quick: bool
 ) -> list[Row]:
     """Each kind of rendition, from each contender and from nginx, where that is installed."""
     rounds, seconds = (2, 2) if quick else (5, 3)
@@ -44,8 +44,8 @@ def rows(
                 contender.checked(photo, kind, kind.side)
                 url = contender.url(photo, kind, kind.side)
                 measures[contender.name] = partial(_wrk, url, contender.pid, seconds)
-            what = f"hot, {kind.name}, {len(ours) / 1000:.0f} kB"
-            found += interleaved(what, UNITS, measures, rounds)
+            name = f"{what}, {kind.name}, {len(ours) / 1000:.0f} kB"
+            found += interleaved(name, UNITS, measures, rounds)
     return found
 
 

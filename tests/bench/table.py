@@ -78,16 +78,16 @@ def markdown(rows: Sequence[Row]) -> str:
         "| what | who | median | lowest to highest | unit | ours is … times as good |",
         "|---|---|---:|---:|---|---:|",
         *(
-            f"| {r.what} | {r.contender} | {_number(r.median)} "
-            f"| {_number(r.low)} to {_number(r.high)} | {r.unit} "
-            f"| {'' if r.ratio is None else _number(r.ratio)} |"
+            f"| {r.what} | {r.contender} | {number(r.median)} "
+            f"| {number(r.low)} to {number(r.high)} | {r.unit} "
+            f"| {'' if r.ratio is None else number(r.ratio)} |"
             for r in rows
         ),
     ]
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits that count, and no exponents."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
