@@ -17,7 +17,7 @@ from pictures import noise
 
 SIZES = ("full", "60w", "40s", "50w30hc")
 READERS = 2
-PAUSE_S = 0.25
+PAUSE_S = 0.5
 """Between two requests of one thread: a busy site, not a benchmark."""
 
 
@@ -89,7 +89,7 @@ class Load:
         """Until a node answers through the Ingress."""
         self.release.eventually(self._answers, "an answer through the Ingress")
 
-    def wait(self, uploads: int = 10) -> None:
+    def wait(self, uploads: int = 6) -> None:
         """Until so many more were acknowledged."""
         goal = len(self.acknowledged) + uploads
         self.release.eventually(lambda: len(self.acknowledged) >= goal, f"{goal} uploads")

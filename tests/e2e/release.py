@@ -16,6 +16,7 @@ import yaml
 from apomixis_operator.resources.ring import from_config_map
 from apomixis_ring.model import Ring
 from chart.rendering import CHART, ROOT, helm, tool
+from e2e import asking
 from needs import need
 
 PATIENCE_S = 180
@@ -51,9 +52,18 @@ class Release:
             raise RefusedError(done.stderr.strip())
         return done.stdout
 
-    def get(self, *what: str) -> Body:
-        found: Body = json.loads(self.kubectl("get", *what, "-o=json"))
+    def get(self, what: str, **selectors: str) -> Body:
+        """An object, or a list. Raises RefusedError."""
+        found = self._asked(what, **selectors)
+        if found is None:
+            raise RefusedError(f"{what} is not there.")
         return found
+
+    def _asked(self, what: str, **selectors: str) -> Body | None:
+        try:
+            return asking.get(self.space, what, **selectors)
+        except asking.UnansweredError as why:
+            raise RefusedError(str(why)) from why
 
     def raw(self, path: str) -> bytes:
         """What is at a path below the namespace, asked through the API server."""
@@ -67,7 +77,7 @@ class Release:
         return done.stdout
 
     def there(self, what: str) -> bool:
-        return bool(self.kubectl("get", what, "--ignore-not-found", "-o=name").strip())
+        return self._asked(what) is not None
 
     def helm(self, *words: str) -> str:
         done = helm(*words, "--namespace", self.space)
@@ -175,12 +185,12 @@ class Release:
 
     def pods(self) -> list[str]:
         """Names of the nodes' pods."""
-        items = self.get("pods", f"-l={NODES}")["items"]
+        items = self.get("pods", labelSelector=NODES)["items"]
         return sorted(pod["metadata"]["name"] for pod in items)
 
     def uids(self) -> dict[str, str]:
         """Pod → uid: another uid is another pod."""
-        items = self.get("pods", f"-l={NODES}")["items"]
+        items = self.get("pods", labelSelector=NODES)["items"]
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in items}
 
     def ring(self) -> Ring:
@@ -188,7 +198,7 @@ class Release:
 
     def events(self) -> list[str]:
         """Reasons of the cluster's Events, oldest first."""
-        items = self.get("events", "--field-selector=involvedObject.kind=ApomixisCluster")["items"]
+        items = self.get("events", fieldSelector="involvedObject.kind=ApomixisCluster")["items"]
         items.sort(key=lambda event: event["metadata"]["name"])
         return [event["reason"] for event in items]
 

@@ -38,7 +38,7 @@ def nothing_fails(release: Release, load: Load) -> Iterator[None]:
 
 
 def images(release: Release) -> set[str]:
-    items = release.get("pods", "-l=app.kubernetes.io/component=node")["items"]
+    items = release.get("pods", labelSelector="app.kubernetes.io/component=node")["items"]
     return {c["image"] for pod in items for c in pod["spec"]["containers"]}
 
 
@@ -47,7 +47,7 @@ def changed(now: dict[str, str], before: dict[str, str]) -> set[str]:
 
 
 def test_a_new_operator_restarts_no_node(release: Release, load: Load) -> None:
-    before, operators = release.uids(), release.get("pods", f"-l={OPERATOR}")["items"]
+    before, operators = release.uids(), release.get("pods", labelSelector=OPERATOR)["items"]
     following = os.environ["NEXT_NODE_IMAGE"].rpartition(":")
     release.upgrade(
         "podAnnotations.release=second",
@@ -56,7 +56,7 @@ def test_a_new_operator_restarts_no_node(release: Release, load: Load) -> None:
     )
     deployment = "deploy/apomixis-operator"
     release.kubectl("rollout", "status", deployment, "--timeout=90s")
-    after = release.get("pods", f"-l={OPERATOR}")["items"]
+    after = release.get("pods", labelSelector=OPERATOR)["items"]
     assert after[-1]["metadata"]["uid"] != operators[0]["metadata"]["uid"]
     release.wait_settled(3)
     load.wait()
@@ -114,7 +114,7 @@ def test_a_bad_change_disturbs_one_pod(
 
 
 def not_ready(release: Release) -> list[str]:
-    items = release.get("pods", "-l=app.kubernetes.io/component=node")["items"]
+    items = release.get("pods", labelSelector="app.kubernetes.io/component=node")["items"]
     return [
         pod["metadata"]["name"]
         for pod in items

@@ -58,8 +58,10 @@ def machines(count: int) -> list[Machine]:
 def up(count: int) -> None:
     """From nothing to Ready machines with DNS, Ingress, volumes and images. Raises FailedError."""
     down()
-    binaries.build()
-    archives = images.build()
+    with ThreadPoolExecutor(1) as pool:  # one compiles while the other waits for a mirror
+        building = pool.submit(images.build)
+        binaries.build()
+        archives = building.result()
     print(f"==> Starting Kubernetes on {count} machines", flush=True)
     for folder in (CLUSTER, LOGS, VOLUMES):
         folder.mkdir(parents=True, exist_ok=True)
