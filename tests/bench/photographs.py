@@ -14,6 +14,8 @@ BACKGROUNDS = Path("/usr/share/backgrounds/mate")
 CAMERA = BACKGROUNDS / "abstract" / "Elephants_5640x3172.jpg"
 SCREEN = BACKGROUNDS / "nature" / "TwoWings.jpg"
 CAMERA_PIXELS = 12_000_000
+LARGEST = 1600
+"""Pixels of the longer side that base levels begin above."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ def in_other_formats() -> tuple[Photograph, ...]:
     screen = _screen()
     with Image.open(io.BytesIO(screen.data)) as image:
         return tuple(_converted(screen, image, extension) for extension in ("png", "webp"))
+
+
+def without_levels() -> Photograph:
+    """The smaller one, so small that no base levels are made of it."""
+    with Image.open(io.BytesIO(_screen().data)) as image:
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=92)
+    return _photograph(out.getvalue(), "the one before, resized: no base levels are made of it")
 
 
 def _converted(photo: Photograph, image: Image.Image, extension: str) -> Photograph:

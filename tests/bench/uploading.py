@@ -3,12 +3,13 @@
 The peer reads the same bytes, hashes them, and writes three copies, each with its folder fsynced:
 no network and no quorum. Once more with the decode that shows that it is a picture, as a node has
 to. Every upload is another picture: a comment makes it so. Base levels, which are made behind the
-answer, are waited for before the next one is measured.
+answer, are waited for before the next one is measured; of the smallest picture none are made.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
 import struct
@@ -20,9 +21,10 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+from PIL import Image
 
 from apomixis_node.decode import Limits, examine
-from bench.photographs import Photograph
+from bench.photographs import LARGEST, Photograph, without_levels
 from bench.table import Row, interleaved
 from cluster import Cluster
 
@@ -39,7 +41,7 @@ def rows(photos: tuple[Photograph, ...], *, quick: bool) -> list[Row]:
         folder = Path(name)
         shape = {"nodes": NODES, "replication": NODES, "write_quorum": QUORUM}
         with Cluster(folder / "images", **shape) as cluster:  # type: ignore[arg-type]
-            for photo in photos:
+            for photo in (*photos, without_levels()):
                 numbered = _numbered(photo.data)
                 for at_once in AT_ONCE:
                     contenders: dict[str, Callable[[], tuple[float]]] = {
@@ -69,6 +71,8 @@ def _numbered(data: bytes) -> Iterator[bytes]:
 
 def _upload(cluster: Cluster, numbered: Iterator[bytes], count: int, at_once: int) -> tuple[float]:
     pictures, urls, before = list(itertools.islice(numbered, count)), cluster.urls, _levels(cluster)
+    with Image.open(io.BytesIO(pictures[0])) as image:
+        made = count if max(image.size) > LARGEST else 0
     with httpx.Client(timeout=120, trust_env=False) as client:
 
         def send(i: int) -> None:
@@ -78,7 +82,7 @@ def _upload(cluster: Cluster, numbered: Iterator[bytes], count: int, at_once: in
             assert answer.json()["hash"] == wanted
 
         rate = _rate(send, pictures, at_once)
-    cluster.wait(lambda: _levels(cluster) == before + count, "base levels", seconds=120)
+    cluster.wait(lambda: _levels(cluster) == before + made, "base levels", seconds=120)
     return (rate,)
 
 
