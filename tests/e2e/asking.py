@@ -43,13 +43,16 @@ def get(space: str, what: str, **selectors: str) -> dict[str, Any] | None:
     url = f"{api.configuration.host}/{path}{query}"
     try:
         answer = api.call_api("GET", url, header_params=headers, _request_timeout=TIMEOUT_S)
-        found: dict[str, Any] = json.loads(answer.read())  # type: ignore[no-untyped-call]
+        status, text = answer.status, answer.read()  # type: ignore[no-untyped-call]
     except client.ApiException as error:
-        if error.status == 404:
-            return None
-        raise UnansweredError(f"{what}: {error}") from error
+        status, text = error.status, error.body
     except HTTPError as silence:
         raise UnansweredError(f"{what}: {silence!r}") from silence
+    if status == 404:
+        return None
+    if status != 200:
+        raise UnansweredError(f"{what}: {status} {text!r}")
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
