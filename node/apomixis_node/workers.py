@@ -7,28 +7,22 @@ replaced. What runs at once is bounded by decoded pixels, what waits by number.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import multiprocessing
-import os
-import resource
-import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 import structlog
 from pebble import ProcessExpired, ProcessPool
 
+from apomixis_node import inside
 from apomixis_node.errors import ApiError
 from apomixis_node.settings import Settings
 
 T = TypeVar("T")
-NICE = 10
 MAX_TASKS = 1000
-PR_SET_PDEATHSIG = 1
 log = structlog.get_logger()
 
 
@@ -68,7 +62,7 @@ class Workers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["apomixis_node.renditions"])
+        self._context.set_forkserver_preload(list(inside.PRELOADED))
         self._pool = self._new_pool()
         self._ending: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -80,7 +74,7 @@ class Workers:
     async def start(self) -> None:
         """Start the workers and wait until each has done a first job."""
         count = self._settings.worker_count
-        await asyncio.gather(*(self.run(_nothing, pixels=0) for _ in range(count)))
+        await asyncio.gather(*(self.run(inside.nothing, pixels=0) for _ in range(count)))
 
     async def stop(self) -> None:
         """Kill what runs and wait for the end of the processes."""
@@ -146,7 +140,7 @@ class Workers:
         processes = ProcessPool(
             max_workers=self._settings.worker_count,
             max_tasks=MAX_TASKS,
-            initializer=_prepare,
+            initializer=inside.begin,
             initargs=(int(self._settings.render_memory),),
             context=self._context,
         )
@@ -161,22 +155,3 @@ class Workers:
         ending = asyncio.create_task(asyncio.to_thread(broken.end))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
-
-
-def _nothing() -> None:
-    return None
-
-
-def _prepare(memory: int) -> None:
-    """In the worker: low priority, little memory, and no life without the node.
-
-    The forkserver ends once nobody holds its pipe, and takes its children with it. Each child gets
-    the pipe too: given up here, the node alone holds it, and its end is theirs, however it comes.
-    """
-    parent = os.getppid()
-    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    os.nice(NICE)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -18,8 +18,9 @@ import pytest
 
 from apomixis_node import workers as workers_module
 from apomixis_node.errors import ApiError
+from apomixis_node.inside import NICE
 from apomixis_node.settings import Settings
-from apomixis_node.workers import NICE, WorkerFailed, Workers
+from apomixis_node.workers import WorkerFailed, Workers
 from cluster import alive
 
 if TYPE_CHECKING:
