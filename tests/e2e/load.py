@@ -61,7 +61,7 @@ class Load:
             thread.join(60)
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=door(), headers={"Host": self.release.host}, timeout=30)
+        return httpx.Client(base_url=door(), headers={"Host": self.release.host}, timeout=15)
 
     def upload(self, client: httpx.Client | None = None) -> str:
         """The id, or empty where it was not acknowledged."""

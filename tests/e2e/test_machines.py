@@ -94,7 +94,7 @@ def test_a_machine_that_stops_without_a_word(release: Release, load: Load) -> No
     with halted(machine):
         release.eventually(lambda: not endpoint_is_ready(release, pod), "the endpoint to go")
         unaware = time.monotonic() - began
-        time.sleep(30)  # what is under way ends by the clients' patience
+        time.sleep(15)  # what is under way ends by the clients' patience
         during = (len(load.failed_reads), load.reads - reads, len(load.failed_writes))
         load.failed_reads.clear()
         load.failed_writes.clear()
