@@ -8,7 +8,7 @@ of members that give each other partitions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Link = tuple[int, int]  # (member, partition that it gives)
 
@@ -54,7 +54,7 @@ class Primaries:
         start = sorted(self.rows[p], key=lambda m: len(self.leads[m]) - self.most[m])
         chain = self._chain(
             [(m, p) for m in start],
-            lambda member: [(m, q) for q in sorted(self.leads[member]) for m in self.rows[q]],
+            lambda member: ((m, q) for q in sorted(self.leads[member]) for m in self.rows[q]),
             lambda member: len(self.leads[member]) < self.most[member],
         )
         for member, q in chain:
@@ -72,9 +72,11 @@ class Primaries:
         for (_, q), taker in zip(chain, takers, strict=True):
             self._set(q, taker)
 
-    def _led_by_others(self, member: int) -> list[Link]:
-        leaders = [(self.leader[q], q) for q in self.held[member]]
-        return [(m, q) for m, q in leaders if m is not None and m != member]
+    def _led_by_others(self, member: int) -> Iterator[Link]:
+        for q in self.held[member]:
+            leader = self.leader[q]
+            if leader is not None and leader != member:
+                yield leader, q
 
     def _chain(
         self,
@@ -84,14 +86,23 @@ class Primaries:
     ) -> list[Link]:
         """A shortest chain to a member that is an end, from there back to the beginning."""
         came: dict[int, tuple[int, int | None]] = {}
-        queue: list[tuple[int, int, int | None]] = [(m, p, None) for m, p in first]
-        for member, p, parent in queue:
-            if member in came:
-                continue
-            came[member] = (p, parent)
-            if end(member):
-                return _back(member, came)
-            queue += [(m, q, member) for m, q in onward(member) if m not in came]
+        queue: list[int] = []
+
+        def reached(links: Iterable[Link], parent: int | None) -> int | None:
+            """An end, if one of these links leads to it; most lead where others did."""
+            for member, p in links:
+                if member not in came:
+                    came[member] = (p, parent)
+                    queue.append(member)
+                    if end(member):
+                        return member
+            return None
+
+        last = reached(first, None)
+        for member in queue:
+            if last is not None:
+                return _back(last, came)
+            last = reached(onward(member), member)
         raise ValueError("No order of owners spreads the primaries.")
 
 
