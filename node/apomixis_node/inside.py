@@ -9,17 +9,30 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Callable
 from multiprocessing import forkserver
+from typing import Any, TypeVar
 
 PRELOADED = ("apomixis_node.inside", "apomixis_node.about", "apomixis_node.render", "pebble")
 """Where the functions are that workers are given, and what gives them."""
 
+T = TypeVar("T")
 NICE = 10
 PR_SET_PDEATHSIG = 1
 
 
 def nothing() -> None:
     """A job that shows that a worker works."""
+
+
+def tidily(function: Callable[..., T], *args: Any) -> T:
+    """Run it, and give back what it has freed: the C library keeps blocks for the next job, which
+    may be the size of a stamp."""
+    try:
+        return function(*args)
+    finally:
+        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+            trim(0)
 
 
 def begin(memory: int) -> None:

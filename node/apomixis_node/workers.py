@@ -23,6 +23,8 @@ from apomixis_node.settings import Settings
 
 T = TypeVar("T")
 MAX_TASKS = 1000
+LARGE = 4_000_000
+"""Pixels of a job after which a worker gives its memory back; base levels have fewer."""
 log = structlog.get_logger()
 
 
@@ -95,6 +97,8 @@ class Workers:
         try:
             await self._take(share)
             try:
+                if pixels > LARGE:
+                    return await self._run(inside.tidily, function, *args)
                 return await self._run(function, *args)
             finally:
                 self._pixels -= share

@@ -117,10 +117,12 @@ def _measure(
                         asked = [front, *(c for c in contenders if c.name in PEERS)]
                         what = "hot through nginx"
                         found += serving.rows(what, asked, photos[0], fronted, quick=quick)
+            some = photos[:1] if quick else photos
             if "cold" in wanted:
-                found += rendering.rows(contenders, photos, quick=quick)
+                found += rendering.rows(contenders, some, quick=quick)
+                found += rendering.quality(contenders, some)
             if "straight" in wanted:
-                found += rendering.straight(contenders, (*photos, *others), quick=quick)
+                found += rendering.straight(contenders, (*some, *others), quick=quick)
     return found
 
 

@@ -6,17 +6,20 @@ low priority, and lose more wall-clock time than their peers to whatever else ru
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 
 import httpx
+from PIL import Image
 
 from bench import peers
 from bench.contenders import KINDS, STRAIGHT, Contender, Kind, check
 from bench.photographs import Photograph
 from bench.table import Row, interleaved
+from ssim import ssim
 
 UNITS = ("images/s", "CPU ms/image")
 
@@ -40,6 +43,23 @@ def straight(
     what = "straight from the original"
     found = [_compared(what, contenders, photo, STRAIGHT, quick=quick) for photo in photos]
     return [row for some in found for row in some]
+
+
+def quality(contenders: Sequence[Contender], photos: Sequence[Photograph]) -> list[Row]:
+    """How like each answer is to a full decode and Lanczos, before any encoder."""
+    found = []
+    for photo in photos:
+        for kind in (kind for kind in KINDS if "square" not in kind.name):
+            likenesses = {c.name: partial(_likeness, c, photo, kind) for c in contenders}
+            found += interleaved(f"quality, {kind.name} of {photo.what}", ("SSIM",), likenesses, 1)
+    return found
+
+
+def _likeness(contender: Contender, photo: Photograph, kind: Kind) -> tuple[float]:
+    answer = Image.open(io.BytesIO(contender.checked(photo, kind, kind.side))).convert("RGB")
+    with Image.open(io.BytesIO(photo.data)) as image:
+        best = image.convert("RGB").resize(answer.size, Image.Resampling.LANCZOS)
+    return (ssim(best, answer),)
 
 
 def _compared(

@@ -58,6 +58,7 @@ TARGETS = (
     Target("cold, 200 square of 12 MP", "thumbor", "images/s", least=20),
     Target("cold, 200 square of 12 MP", "imagor", "images/s", least=6.5),
     Target("cold, 800 wide of 12 MP", PEERS, "images/s", least=3.5),
+    Target("quality", PEERS, "SSIM", least=0.995),
     Target(r"straight .* MP$", "imagor", "images/s", least=1.0),
     Target(r"straight .* (PNG|WEBP)$", "imagor", "images/s", least=0.6),
     Target("64 first requests.*nodes$", "Apomixis", "renders", most=1, ratio=False),
