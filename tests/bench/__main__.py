@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from bench import (
-    charts,
     hostile,
     imagor,
     memory,
@@ -20,14 +18,14 @@ from bench import (
     promises,
     rendering,
     repairing,
+    report,
     ring,
     serving,
-    targets,
     uploading,
 )
 from bench.contenders import PEERS, Programs, ours, renderers
 from bench.photographs import Photograph, in_other_formats, photographs
-from bench.table import Row, machine, markdown
+from bench.table import Row, machine
 
 PARTS = ("ring", "repair", "upload", "memory", "hostile", "promises", "hot", "cold", "straight")
 SERVED = {"hot", "cold", "straight"}
@@ -54,7 +52,6 @@ def main() -> None:
     found = _measure(chosen, photos, programs)
     missing = [name for name, version in versions.items() if version is None]
     lines = [
-        f"Measured {facts}.",
         f"Next to {', '.join(f'{name} {v}' for name, v in versions.items() if v)}.",
         *(f"MISSING, and not compared with: {name}." for name in missing),
         *(f"{photo.what}: {photo.origin}." for photo in photos),
@@ -62,23 +59,11 @@ def main() -> None:
         "No server writes a log line for each request, unless it says so.",
         "On a machine that is busy with other things, CPU time tells more than rates do.",
     ]
-    targets_of = targets.judged(found)
-    text = "\n".join(lines) + f"\n\n{markdown(found)}\n\n{targets.markdown(targets_of)}\n"
-    sys.stdout.write(text)
+    sys.stdout.write(report.written(found, [f"Measured {facts}.", *lines]))
     if chosen.out:
-        told = {"machine": facts, "versions": versions, "rows": [row.to_json() for row in found]}
-        told["targets"] = targets_of
-        told["photographs"] = {photo.what: photo.origin for photo in photos}
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        (chosen.out / "table.json").write_text(json.dumps(told, indent=2) + "\n")
-        (chosen.out / "table.md").write_text(f"# The table of `make bench`\n\n{_listed(text)}")
-        charts.draw(found, facts, chosen.out)
-
-
-def _listed(text: str) -> str:
-    """A list item of every line above the table."""
-    above, _, table = text.partition("\n\n")
-    return "\n".join(f"- {line}" for line in above.splitlines()) + f"\n\n{table}"
+        origins = {photo.what: photo.origin for photo in photos}
+        about = {"versions": versions, "photographs": origins}
+        report.keep(chosen.out, found, facts, lines, about, part=chosen.only is not None)
 
 
 def _measure(
